@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+ *
+ * What the sensors share with the loader: the ring, the scratch space, counters, and what is asked for.
+ */
+#ifndef PICKET_BPF_MAPS_H
+#define PICKET_BPF_MAPS_H
+
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "schema/wire.h"
+
+#define EVENT_TYPES 256
+#define SYSCALL_NUMBERS 512
+#define EVENT(name, id, category, fduse, fdarg, sensor, flags, doc) EVENT_##name = id,
+enum event_type {
+#include "schema/event.def"
+};
+
+enum counter {
+#define COUNTER(name, doc) COUNTER_##name,
+#include "schema/errors.def"
+	COUNTER_COUNT,
+};
+
+/* Set before the load, constant after it. */
+const volatile struct {
+	__u64 cgroup_id;      /* only tasks of this cgroup v2 and below; 0: all */
+	__u32 cgroup_level;   /* its depth under the root */
+	__u32 self_pid;       /* picket itself makes no events; 0: it does */
+	__u32 ring_mark;      /* bytes in the ring that are worth waking the reader for */
+	__u32 cpus;           /* scratch spaces; one more is the task iterator's */
+	bool environment;     /* record environ */
+	bool uring_cqe;       /* io_uring_complete hands over the completion, not its parts */
+	bool exit_group_dead; /* sched_process_exit says whether a thread is the last */
+} config;
+/* The event of a system call's number, by ABI: 0 native, 1 32-bit. 0: none. */
+const volatile __u8 syscall_events[2][SYSCALL_NUMBERS];
+
+/* Which events somebody wants, changed while the programs run. */
+volatile __u8 event_wanted[EVENT_TYPES];
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 * 1024 * 1024);
+} ring SEC(".maps");
+
+/* Sensors that are reached by tail call, by event type. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, EVENT_TYPES);
+	__type(key, __u32);
+	__type(value, __u32);
+} sensors SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Reads a member of a kernel structure by an untyped address. Where the kernel can give the address its type back (6.2
+ * and newer) this is one load, which on a fault yields 0; before, a helper's call, ten times as dear. */
+void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
+#define READ(type, pointer, member) \
+	({ \
+		__typeof__(((struct type *)0)->member) value_; \
+		if (bpf_rdonly_cast) \
+			value_ = ((struct type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(struct type))) \
+			                 ->member; \
+		else \
+			bpf_core_read(&value_, sizeof(value_), &((struct type *)(pointer))->member); \
+		value_; \
+	})
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
+	if (n)
+		*n += 1;
+}
+
+/* Where a record is put together: one for each CPU (sensors run with preemption off), one for the task iterator.
+ * Beyond the longest record there is room for one more read of the longest text, so that a masked offset plus a
+ * masked length never leaves the value: that is how the verifier sees that every store is inside. */
+#define RECORD_MASK (EVENT_RECORD_MAX - 1)
+#define PATH_BUFFER 8192
+struct scratch {
+	__u32 used; /* bytes of record */
+	__u32 busy;
+	__u64 address; /* see address_of() */
+	__u32 number;  /* see number_unknown() */
+	char path[PATH_BUFFER + 256];
+	char record[EVENT_RECORD_MAX + EVENT_ARGV_MAX + 64] __attribute__((aligned(8)));
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set by the loader to config.cpus + 1 */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+#endif

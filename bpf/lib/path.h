@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+ *
+ * The path of a dentry, as seen from the root of its mount namespace. The kernel's own function (bpf_d_path) is not
+ * allowed at tracepoints, so this walks by itself: up the dentries, and from the root of each mount to where it is
+ * mounted. Names are written backwards from the end of a buffer. No lock is taken: a rename meanwhile may yield a path
+ * of both before and after, each component of which was true.
+ */
+#ifndef PICKET_BPF_PATH_H
+#define PICKET_BPF_PATH_H
+
+#include "record.h"
+
+#define PATH_END (PATH_BUFFER - 1024) /* the walk writes down from here */
+#define PATH_BEGIN (PATH_END - EVENT_PATH_MAX)
+#define PATH_DEPTH_MAX 2048 /* components that 4,096 bytes can hold, and mounts on the way */
+
+struct path_walk {
+	struct scratch *scratch;
+	struct dentry *dentry, *mnt_root;
+	struct mount *mount; /* NULL: do not leave the file system */
+	__u32 position;
+	bool done, truncated, absolute;
+};
+
+static long path_step(__u32 index, struct path_walk *w)
+{
+	struct dentry *dentry = w->dentry, *parent;
+	struct mount *mount = w->mount;
+	__u32 length, at;
+
+	if (mount && dentry == w->mnt_root) {
+		struct mount *above = READ(mount, mount, mnt_parent);
+		if (above == mount || !above) {
+			w->done = w->absolute = true;
+			return 1;
+		}
+		w->dentry = READ(mount, mount, mnt_mountpoint);
+		w->mount = above;
+		w->mnt_root = READ(mount, above, mnt.mnt_root);
+		return 0;
+	}
+	parent = READ(dentry, dentry, d_parent);
+	if (parent == dentry && !mount) {
+		w->done = w->absolute = true;
+		return 1;
+	}
+	length = READ(dentry, dentry, d_name.len) & 255;
+	at = w->position - length;
+	if (at < PATH_BEGIN + 1) {
+		count(COUNTER_path_truncated);
+		w->truncated = true;
+		return 1;
+	}
+	if (bpf_probe_read_kernel(&w->scratch->path[at & (PATH_BUFFER - 1)], length,
+	                          READ(dentry, dentry, d_name.name))) {
+		count(COUNTER_read_kernel);
+		w->truncated = true;
+		return 1;
+	}
+	if (parent == dentry) { /* a file without place in a tree: memfd, "[eventpoll]", a lazily unmounted one */
+		w->position = at;
+		w->done = true;
+		return 1;
+	}
+	at--;
+	w->scratch->path[at & (PATH_BUFFER - 1)] = '/';
+	w->position = at;
+	w->dentry = parent;
+	return 0;
+}
+
+/* Walks from dentry and appends the text to the record. mnt NULL: only up to the root of the file system.
+ * Functions with external linkage are verified once for a program, whatever the number of their callers, and know of
+ * their arguments only what a prototype says: kernel pointers come as numbers. */
+__noinline __u64 path_record_word(struct scratch *s, __u64 dentry_address, __u64 mnt_address)
+{
+	struct dentry *dentry = (void *)dentry_address;
+	struct vfsmount *mnt = (void *)mnt_address;
+	struct path_walk w = {.scratch = s, .dentry = dentry};
+	struct event_slot slot;
+
+	if (!s)
+		return 0;
+	w.position = number_unknown(s, PATH_END);
+	if (mnt) {
+		w.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		w.mnt_root = READ(vfsmount, mnt, mnt_root);
+	}
+	bpf_loop(PATH_DEPTH_MAX, path_step, &w, 0);
+	if (!w.done && !w.truncated) {
+		count(COUNTER_path_depth);
+		w.truncated = true;
+	}
+	if (w.absolute && w.position == PATH_END) /* the root itself */
+		s->path[--w.position & (PATH_BUFFER - 1)] = '/';
+	slot = record_path_buffer(s, w.position, PATH_END - w.position);
+	if (w.truncated && slot.offset) {
+		slot.length |= SLOT_TRUNCATED;
+		record_flag(s, EVENT_F_TRUNCATED);
+	}
+	return slot_to_word(slot);
+}
+
+static __always_inline struct event_slot path_record(struct scratch *s, struct dentry *dentry, struct vfsmount *mnt)
+{
+	return slot_from_word(path_record_word(s, address_of(s, dentry), address_of(s, mnt)));
+}
+
+static __always_inline struct event_slot path_record_cwd(struct scratch *s, struct task_struct *task)
+{
+	struct fs_struct *fs = READ(task_struct, task, fs);
+
+	return path_record(s, READ(fs_struct, fs, pwd.dentry), READ(fs_struct, fs, pwd.mnt));
+}
+
+/* Sets the header's root if the task's root is not the root of its mount namespace. */
+static __always_inline void path_record_root(struct scratch *s, struct task_struct *task)
+{
+	struct fs_struct *fs = READ(task_struct, task, fs);
+	struct dentry *root = READ(fs_struct, fs, root.dentry);
+	struct vfsmount *mnt = READ(fs_struct, fs, root.mnt);
+	struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	struct mount *above = READ(mount, mount, mnt_parent);
+
+	/* The usual root is the root of a mount that stands on the first mount of the namespace, or is it. */
+	if (root == READ(vfsmount, mnt, mnt_root) && (above == mount || above == READ(mount, above, mnt_parent)) &&
+	    READ(mount, mount, mnt_mountpoint) == READ(mount, above, mnt.mnt_root))
+		return;
+	struct event_slot slot = path_record(s, root, mnt);
+	if ((slot.length & ~SLOT_TRUNCATED) > 1) {
+		record_header(s)->root = slot;
+		record_flag(s, EVENT_F_CHROOT);
+	}
+}
+
+#endif

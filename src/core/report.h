@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The status of a running picket: its parts as JSON, and that JSON as text for people.
+ */
+#ifndef PICKET_CORE_REPORT_H
+#define PICKET_CORE_REPORT_H
+
+#include "base/json.h"
+#include "core/judge.h"
+#include "core/pipeline.h"
+
+/* Each adds keys to the object that is open in out. */
+void report_process(struct json *out); /* version, pid, memory, processor time */
+void report_pipeline(struct json *out, struct pipeline *p, double events_per_second);
+void report_judge(struct json *out, const struct judge *j);
+
+/* Returns 0; -EBADMSG: text is no status. */
+int report_add_text(struct str json, bool color, struct buf *out) must_check;
+
+#endif

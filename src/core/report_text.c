@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include <cjson/cJSON.h>
+
+#include "event/value.h"
+
+#define LABEL_WIDTH 14
+#define NAME_WIDTH 18
+#define TOP_COUNT 8 /* lines of the longest lists */
+
+struct painter {
+	struct buf *out;
+	bool color;
+};
+
+static const char *bold(const struct painter *p)
+{
+	return p->color ? "\033[1m" : "";
+}
+
+static const char *dim(const struct painter *p)
+{
+	return p->color ? "\033[2m" : "";
+}
+
+static const char *bad(const struct painter *p)
+{
+	return p->color ? "\033[1;31m" : "";
+}
+
+static const char *plain(const struct painter *p)
+{
+	return p->color ? "\033[0m" : "";
+}
+
+static double number_of(const cJSON *object, const char *key)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static void label(const struct painter *p, const char *text)
+{
+	buf_printf(p->out, "%s%-*s%s", bold(p), LABEL_WIDTH, text, plain(p));
+}
+
+/* A text of the status, which quotes rules, paths and kernels, in columns or more. */
+static void add_text(const struct painter *p, const char *text, size_t columns)
+{
+	size_t begin = p->out->length;
+	value_add_printable(str_from(text), 0, p->out);
+	for (size_t used = p->out->length - begin; used < columns; used++)
+		buf_add_char(p->out, ' ');
+}
+
+static const char *text_of(const cJSON *object, const char *key)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+	return cJSON_IsString(item) ? item->valuestring : "?";
+}
+
+/* Trouble stands out; none is said in passing. */
+static void add_trouble(const struct painter *p, double n, const char *what)
+{
+	if (n > 0)
+		buf_printf(p->out, ", %s%.0f %s%s", bad(p), n, what, plain(p));
+}
+
+static void add_duration(const struct painter *p, double seconds)
+{
+	uint64_t s = seconds > 0 ? (uint64_t)MIN(seconds, 1e15) : 0;
+	if (s >= 86400)
+		buf_printf(p->out, "%" PRIu64 "d ", s / 86400);
+	if (s >= 3600)
+		buf_printf(p->out, "%" PRIu64 "h ", s / 3600 % 24);
+	if (s >= 60)
+		buf_printf(p->out, "%" PRIu64 "m ", s / 60 % 60);
+	buf_printf(p->out, "%" PRIu64 "s", s % 60);
+}
+
+static void add_process(const struct painter *p, const cJSON *root)
+{
+	double cpu = number_of(root, "cpu_user_s") + number_of(root, "cpu_system_s"),
+	       uptime = number_of(root, "uptime_s");
+	label(p, "picket");
+	add_text(p, text_of(root, "version"), 0);
+	buf_printf(p->out, ", pid %.0f, up ", number_of(root, "pid"));
+	add_duration(p, uptime);
+	buf_printf(p->out, ", %.1f MiB, %.2f%% of one processor\n", number_of(root, "memory_bytes") / (1 << 20),
+	           uptime > 0 ? 100 * cpu / uptime : 0);
+}
+
+static void add_rules(const struct painter *p, const cJSON *root)
+{
+	const cJSON *rules = cJSON_GetObjectItemCaseSensitive(root, "rules");
+	if (!rules)
+		return;
+	label(p, "rules");
+	buf_printf(p->out, "%.0f on of %.0f loaded", number_of(rules, "enabled"), number_of(rules, "loaded"));
+	if (number_of(root, "reloads") > 0)
+		buf_printf(p->out, ", %.0f reloads", number_of(root, "reloads"));
+	add_trouble(p, number_of(root, "failed_reloads"), "failed reloads: the rules before stayed");
+	buf_add_char(p->out, '\n');
+}
+
+static void add_events(const struct painter *p, const cJSON *root)
+{
+	const cJSON *events = cJSON_GetObjectItemCaseSensitive(root, "events");
+	label(p, "events");
+	buf_printf(p->out, "%.0f, %.0f a second", number_of(events, "judged"), number_of(events, "per_second"));
+	if (number_of(events, "lost") == 0)
+		buf_add_text(p->out, ", none lost");
+	add_trouble(p, number_of(events, "lost"), "lost");
+	add_trouble(p, number_of(events, "undecodable"), "could not be read");
+	add_trouble(p, number_of(events, "no_memory"), "left out for want of memory");
+	buf_add_char(p->out, '\n');
+}
+
+static void add_alerts(const struct painter *p, const cJSON *root)
+{
+	const cJSON *alerts = cJSON_GetObjectItemCaseSensitive(root, "alerts");
+	if (!alerts)
+		return;
+	label(p, "alerts");
+	buf_printf(p->out, "%.0f", number_of(alerts, "raised"));
+	if (number_of(alerts, "held_back") > 0)
+		buf_printf(p->out, ", %.0f held back", number_of(alerts, "held_back"));
+	add_trouble(p, number_of(alerts, "incomplete"), "with incomplete evidence");
+	add_trouble(p, number_of(alerts, "tests_given_up"), "tests of rules given up");
+	add_trouble(p, number_of(alerts, "not_written"), "not written");
+	add_trouble(p, number_of(alerts, "over_limit"), "matches over the limit of one event");
+	add_trouble(p, number_of(alerts, "no_memory"), "without fields for want of memory");
+	buf_add_char(p->out, '\n');
+}
+
+/* The largest first, by repeated search: the lists are short, and the JSON stays as it came. */
+static const cJSON *next_largest(const cJSON *object, double below, const cJSON *after)
+{
+	const cJSON *best = NULL, *item;
+	bool passed = !after;
+	cJSON_ArrayForEach (item, object) {
+		bool candidate = item->valuedouble < below || (item->valuedouble == below && passed);
+		passed = passed || item == after;
+		if (candidate && cJSON_IsNumber(item) && (!best || item->valuedouble > best->valuedouble))
+			best = item;
+	}
+	return best;
+}
+
+static void add_top(const struct painter *p, const cJSON *root, const char *group, const char *key)
+{
+	const cJSON *list = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, group), key);
+	const cJSON *item = NULL;
+	double below = 1e300;
+	for (unsigned i = 0; i < TOP_COUNT; i++) {
+		item = next_largest(list, below, item);
+		if (!item)
+			return;
+		below = item->valuedouble;
+		buf_printf(p->out, "%*s%s%10.0f%s  ", LABEL_WIDTH, "", dim(p), item->valuedouble, plain(p));
+		add_text(p, item->string ? item->string : "?", 0);
+		buf_add_char(p->out, '\n');
+	}
+	int more = cJSON_GetArraySize(list) - TOP_COUNT;
+	if (more > 0)
+		buf_printf(p->out, "%*s%s%10s  and %d more%s\n", LABEL_WIDTH, "", dim(p), "", more, plain(p));
+}
+
+static void add_tables(const struct painter *p, const cJSON *root)
+{
+	const cJSON *processes = cJSON_GetObjectItemCaseSensitive(root, "processes");
+	const cJSON *containers = cJSON_GetObjectItemCaseSensitive(root, "containers");
+	label(p, "processes");
+	buf_printf(p->out, "%.0f known, room for %.0f", number_of(processes, "held"), number_of(processes, "limit"));
+	add_trouble(p, number_of(processes, "unknown"), "events of unknown processes");
+	add_trouble(p, number_of(processes, "evicted"), "forgotten for want of room");
+	buf_add_char(p->out, '\n');
+	label(p, "containers");
+	buf_printf(p->out, "%.0f", number_of(containers, "held"));
+	add_trouble(p, number_of(containers, "not_found_on_disk"), "of which nothing was found on disk");
+	buf_add_char(p->out, '\n');
+}
+
+static void add_ring(const struct painter *p, const cJSON *root)
+{
+	const cJSON *ring = cJSON_GetObjectItemCaseSensitive(root, "ring");
+	double bytes = number_of(ring, "bytes");
+	if (bytes <= 0)
+		return;
+	label(p, "ring");
+	buf_printf(p->out, "%.1f MiB, %.0f%% full\n", bytes / (1 << 20), 100 * number_of(ring, "used") / bytes);
+}
+
+/* The first counter is of what went well; the others are told only when they counted something. */
+static void add_counters(const struct painter *p, const cJSON *root)
+{
+	const cJSON *counters = cJSON_GetObjectItemCaseSensitive(root, "counters"), *item;
+	const cJSON *meanings = cJSON_GetObjectItemCaseSensitive(root, "counters_meaning");
+	const char *head = "counters";
+	cJSON_ArrayForEach (item, counters) {
+		if (!cJSON_IsNumber(item) || !item->string || (item->valuedouble == 0 && item != counters->child))
+			continue;
+		label(p, head);
+		add_text(p, item->string, NAME_WIDTH);
+		buf_printf(p->out, " %10.0f  %s", item->valuedouble, dim(p));
+		add_text(p, text_of(meanings, item->string), 0);
+		buf_printf(p->out, "%s\n", plain(p));
+		head = "";
+	}
+}
+
+static void add_outputs(const struct painter *p, const cJSON *root)
+{
+	const cJSON *outputs = cJSON_GetObjectItemCaseSensitive(root, "outputs"), *item;
+	const char *head = "outputs";
+	cJSON_ArrayForEach (item, outputs) {
+		label(p, head);
+		add_text(p, text_of(item, "name"), 0);
+		add_trouble(p, number_of(item, "failures"), "alerts not written");
+		buf_add_char(p->out, '\n');
+		head = "";
+	}
+}
+
+static void add_sensors(const struct painter *p, const cJSON *root)
+{
+	const cJSON *sensors = cJSON_GetObjectItemCaseSensitive(root, "sensors"), *item;
+	const char *head = "sensors";
+	cJSON_ArrayForEach (item, sensors) {
+		bool works = cJSON_IsString(cJSON_GetObjectItemCaseSensitive(item, "hook"));
+		label(p, head);
+		add_text(p, text_of(item, "name"), NAME_WIDTH);
+		buf_printf(p->out, " %s", works ? dim(p) : bad(p));
+		add_text(p, works ? text_of(item, "hook") : "none works here", 0);
+		buf_printf(p->out, "%s\n", plain(p));
+		head = "";
+	}
+}
+
+int report_add_text(struct str json, bool color, struct buf *out)
+{
+	const struct painter p = {.out = out, .color = color};
+	cJSON *root = cJSON_ParseWithLength(json.data, json.length);
+	if (!cJSON_IsObject(root)) {
+		cJSON_Delete(root);
+		return -EBADMSG;
+	}
+	add_process(&p, root);
+	add_rules(&p, root);
+	add_events(&p, root);
+	add_top(&p, root, "events", "by_type");
+	add_alerts(&p, root);
+	add_top(&p, root, "alerts", "by_rule");
+	add_tables(&p, root);
+	add_ring(&p, root);
+	add_counters(&p, root);
+	add_outputs(&p, root);
+	add_sensors(&p, root);
+	cJSON_Delete(root);
+	return buf_error(out);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who did it: the process table, users, containers; and from these and an event the values of all fields.
+ * Everything it learns from outside the stream (users, containers, the host's name and addresses) becomes a record of
+ * the stream itself, so that a replay knows the same without looking at the machine that it runs on. Not thread-safe.
+ */
+#ifndef PICKET_ENRICH_ENRICH_H
+#define PICKET_ENRICH_ENRICH_H
+
+#include "event/event.h"
+#include "event/field.h"
+
+struct enrich;
+
+struct enrich_options {
+	bool live;        /* look at this machine; false: only at the stream (replay) */
+	const char *root; /* the host's root directory as seen from here; NULL: "/" */
+	/* Processes held; 0: 65536. The oldest ended one goes first, then any living one without children. */
+	size_t process_limit;
+	uint64_t keep_ended_ns; /* how long an ended process without children is held; 0: 5 s */
+	/* A record that enrich made (host, userdb, container, watch; procinfo of a process whose beginning was missed): for
+	 * the capture, before the event at hand. Called from enrich_event(), enrich_watch_path() and enrich_tick(). event is
+	 * borrowed. May be NULL. */
+	void (*on_record)(void *userdata, const struct event *event);
+	void *userdata;
+};
+
+int enrich_new(const struct enrich_options *options, struct enrich **ret_enrich) must_check;
+void enrich_free(struct enrich *e);
+
+/* What an event looks like to rules. Embedded in the caller, filled by enrich_event(), valid until the next call. */
+struct enrich_view {
+	struct field_source source;
+	struct enrich *enrich;
+	struct event event;
+	struct process *process; /* acting process; NULL: not known */
+	uint64_t number;         /* evt.num */
+	unsigned name_count;     /* names of the event's file: 1, or more if asked-for and real ones differ */
+	unsigned name_index;     /* under which of them fields answer: the caller sets 0..name_count-1 */
+	struct str names[4];     /* [0]: the name that was asked for, joined and normalised; then the real ones */
+	bool incomplete;         /* something about the event was cut, missing or lost */
+	void *state;             /* of enrich */
+};
+/* Takes the event into the tables (the state after the call is what fields show), then makes the view.
+ * Returns 0, -ENOMEM. */
+int enrich_event(struct enrich *e, const struct event *event, struct enrich_view *ret_view) must_check;
+/* After the rules have seen it: removes what the event ended. */
+void enrich_event_done(struct enrich *e, struct enrich_view *view);
+/* Files to be known by device and inode, so that a hard link or bind mount of one shows its name: enrich looks at each
+ * now and again after changes. Borrowed for the call. A path that is not absolute is left out.
+ * Returns 0, -ENOMEM, -ENOSPC: 8192 are watched already. */
+int enrich_watch_path(struct enrich *e, struct str path) must_check;
+void enrich_watch_clear(struct enrich *e);
+/* The records that a capture needs at its start: host, users, containers, watched files, all processes (procfork,
+ * procinfo or execve, procexit of ancestors that have ended), each with EVENT_F_CONTEXT. Stops at put's first error. */
+int enrich_dump(struct enrich *e, int (*put)(void *userdata, const struct event *event), void *userdata) must_check;
+/* Now and then (once a second): forgets ended processes, looks again at watched files. */
+void enrich_tick(struct enrich *e, uint64_t boot_now_ns);
+
+struct enrich_stats {
+	size_t processes, process_limit, containers;
+	uint64_t unknown_process;    /* events of a process that was not in the table */
+	uint64_t evicted;            /* processes forgotten for want of room */
+	uint64_t container_failures; /* containers about which nothing was found on disk */
+};
+void enrich_get_stats(const struct enrich *e, struct enrich_stats *ret_stats);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to the room: how the values of fields are made. One file a subject; field.c picks it by the field's name.
+ * Getters are called with *ret_value null and leave it so where there is no value. Text that they make lives in the
+ * query's arena; other text is borrowed from the event, the process or the container.
+ */
+#ifndef PICKET_ENRICH_FIELD_INT_H
+#define PICKET_ENRICH_FIELD_INT_H
+
+#include "enrich/enrich_int.h"
+#include "enrich/names.h"
+
+struct field_query {
+	const struct enrich_view *view;
+	const struct event *event;     /* of view */
+	const struct process *process; /* of view: NULL: not known */
+	const struct field_ref *ref;
+	struct arena *arena;
+};
+
+void field_get_evt(const struct field_query *q, struct value *ret_value);
+void field_get_proc(const struct field_query *q, struct value *ret_value);
+void field_get_thread(const struct field_query *q, struct value *ret_value);
+void field_get_user(const struct field_query *q, struct value *ret_value); /* also group */
+void field_get_fd(const struct field_query *q, struct value *ret_value);
+void field_get_fs(const struct field_query *q, struct value *ret_value);
+void field_get_container(const struct field_query *q, struct value *ret_value); /* also k8s */
+
+/* ---- values ---- */
+static inline void set_str(struct value *v, struct str s)
+{
+	v->kind = VALUE_STR;
+	v->str = s.data ? s : STR("");
+}
+static inline void set_bytes(struct value *v, struct str s)
+{
+	v->kind = VALUE_BYTES;
+	v->str = s.data ? s : STR("");
+}
+static inline void set_s64(struct value *v, int64_t n)
+{
+	v->kind = VALUE_S64;
+	v->s64 = n;
+}
+static inline void set_u64(struct value *v, uint64_t n)
+{
+	v->kind = VALUE_U64;
+	v->u64 = n;
+}
+static inline void set_bool(struct value *v, bool b)
+{
+	v->kind = VALUE_BOOL;
+	v->boolean = b;
+}
+static inline void set_ip(struct value *v, const struct ip *ip)
+{
+	v->kind = VALUE_IP;
+	v->ip = *ip;
+}
+/* Null if s.data is NULL. */
+static inline void set_str_or_null(struct value *v, struct str s)
+{
+	if (s.data)
+		set_str(v, s);
+}
+/* A path as text: bytes that are not UTF-8 or not printable become U+FFFD. Null if path.data is NULL. */
+void set_path(const struct field_query *q, struct value *v, struct str path);
+void set_buf(const struct field_query *q, struct value *v, struct buf *text); /* a copy; null if text has failed */
+void set_list(struct value *v, const struct value *items, size_t count);      /* null if there are none */
+void field_buf_init(struct buf *text);                                        /* with the limit of a field's text */
+
+/* The value of another field of the same event. */
+void field_get_other(const struct field_query *q, enum field_id id, struct value *ret_value);
+
+/* ---- processes (field_proc.c) ---- */
+struct str process_name(const struct process *p); /* data NULL: not known, here and below */
+struct str process_exe(const struct process *p);
+/* Walks strings that a NUL ends; the last one's may be missing (it was cut). False at the end. data NULL: no strings. */
+bool process_next_arg(struct str *rest, struct str *ret_arg);
+struct str args_after_first(struct str argv);      /* argv[1..], in the same form; data NULL: none */
+uint64_t device_number(uint32_t dev);              /* as fd_info has it → as stat() gives it */
+bool process_state_known(const struct process *p); /* p may be NULL */
+void add_octal_mode(struct buf *out, uint32_t mode);
+
+/* ---- arguments (field_arg.c) ---- */
+const struct arg_info *field_find_arg(const struct field_query *q);       /* that ref names or numbers; NULL: none */
+void field_get_arg(const struct field_query *q, struct value *ret_value); /* evt.arg */
+void field_get_raw_arg(const struct field_query *q, struct value *ret_value);         /* evt.rawarg */
+void field_get_args(const struct field_query *q, struct value *ret_value);            /* evt.args */
+bool field_number_arg(const struct event *e, const char *name, uint64_t *ret_number); /* false: no such argument */
+
+/* ---- descriptors (field_fd.c) ---- */
+/* The event's descriptor, NULL: none, or not known. */
+const struct fd_info *field_fd(const struct event *e);
+enum fd_kind field_fd_kind(const struct field_query *q, const struct fd_info *fd); /* as the language counts it */
+char fd_kind_char(enum fd_kind kind);
+char field_fd_char(const struct field_query *q);
+void field_fd_name(const struct field_query *q, struct value *ret_value);
+int32_t field_fd_number(const struct event *e);
+
+/* ---- sockets (field_sock.c) ---- */
+enum sock_role { ROLE_NONE, ROLE_CLIENT, ROLE_SERVER, ROLE_BOUND };
+struct sock_end {
+	bool known;
+	struct ip ip;
+	uint16_t port;
+};
+struct sock_ends {
+	enum sock_role role; /* of the acting process; BOUND: no peer, waits for any */
+	struct sock_end local, remote;
+	const char *protocol; /* tcp, udp, icmp, raw; NULL: another */
+};
+/* False: not an IP socket, or nothing is known. */
+bool field_sock_ends(const struct field_query *q, struct sock_ends *ret_ends);
+const struct sock_end *sock_client(const struct sock_ends *s); /* NULL: none */
+const struct sock_end *sock_server(const struct sock_ends *s);
+bool field_sock_addr(const struct event *e, struct str *ret_sockaddr);  /* that the caller gave */
+bool sock_end_from_addr(struct str sockaddr, struct sock_end *ret_end); /* false: not an IP address */
+bool sock_addr_path(struct str sockaddr, struct str *ret_path); /* of a unix socket; abstract: with its leading NUL */
+bool field_sock_connected(const struct field_query *q, const struct fd_info *fd);
+void field_sock_name(const struct field_query *q, struct buf *out); /* fd.name of an IP or unix socket */
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel half, seen from user space: probe hooks, load and attach sensors, read their ring and counters. The only
+ * room that uses libbpf. Not thread-safe. Nothing is pinned: when the process ends, in any way, all is detached.
+ */
+#ifndef PICKET_LOADER_LOADER_H
+#define PICKET_LOADER_LOADER_H
+
+#include "base/base.h"
+#include "base/buf.h"
+
+struct loader;
+
+struct loader_options {
+	size_t ring_bytes;  /* power of two, a multiple of the page size; 0: 8 MiB */
+	const char *cgroup; /* only tasks in this cgroup v2 directory or below; NULL: all */
+	bool environment;   /* record environ at exec */
+	bool include_self;  /* false: what picket itself does makes no events */
+	bool verbose;       /* libbpf's own messages to stderr */
+};
+
+/* What is missing, for people: set on any failure of loader_new(). */
+struct loader_failure {
+	char what[256]; /* one sentence */
+	char hint[512]; /* what to change: capability, kernel option, sysctl */
+};
+
+/* Probes, loads and attaches. Returns 0; -EPERM: a capability is missing; -EOPNOTSUPP: the kernel cannot; -errno. */
+int loader_new(const struct loader_options *options, struct loader **ret_loader, struct loader_failure *reterr_failure)
+        must_check;
+void loader_free(struct loader *l); /* detaches all */
+
+/* Which events are to be made: bit per event type (struct event_set's bits, 4 words). State events are made anyway. */
+int loader_set_events(struct loader *l, const uint64_t bits[4]) must_check;
+/* Records of all processes that are there now: written before anything that loader_poll() gives later. Calls put with
+ * each record. Call once, after loader_new(). */
+int loader_list_tasks(struct loader *l, int (*put)(void *userdata, const void *record, size_t length), void *userdata)
+        must_check;
+
+int loader_fd(const struct loader *l); /* readable (epoll) when the ring has passed its mark; poll also by timeout */
+/* Gives the records that are in the ring, at most max, oldest first; data is borrowed for the call. put returns 0 to go
+ * on, or a negative errno to stop. Returns the number given, or that errno. */
+ssize_t loader_poll(struct loader *l, size_t max, int (*put)(void *userdata, const void *record, size_t length),
+                    void *userdata) must_check;
+
+/* Counters by name (schema/errors.def), summed over CPUs. */
+size_t loader_counter_count(void);
+const char *loader_counter_name(size_t i);
+const char *loader_counter_doc(size_t i);
+int loader_counters(struct loader *l, uint64_t *ret_values, size_t count) must_check;
+struct loader_ring_info {
+	size_t bytes, used;
+};
+void loader_get_ring(const struct loader *l, struct loader_ring_info *ret_info);
+
+/* What picket doctor shows, a sensor a row; works without loading. */
+struct loader_sensor_report {
+	const char *name, *what;   /* of sensor.def */
+	const char *hook;          /* taken, or NULL: none works */
+	const char *lost, *change; /* what is lost by this hook; what to change; "" if nothing */
+	int error;                 /* why the preferred hook was not taken: 0, or -errno of the kernel */
+};
+size_t loader_probe(struct loader_sensor_report *ret_reports, size_t max); /* number of sensors */
+/* Things of the host that picket needs: kernel version, BTF, capabilities, sysctls, memory lock. */
+struct loader_requirement {
+	const char *name;
+	bool ok, fatal;
+	char found[160], change[256];
+};
+size_t loader_requirements(struct loader_requirement *ret_requirements, size_t max);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rules: read, check, and judge events by them. A rule_set is built from files, then compiled once, then only read:
+ * matching may run on many threads at once, each with its own arena.
+ */
+#ifndef PICKET_RULE_RULE_H
+#define PICKET_RULE_RULE_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "event/event.h"
+#include "event/field.h"
+
+#define RULE_ENGINE_VERSION "0.62.0" /* of the language that this implements */
+#define RULE_FILE_BYTES_MAX (16u << 20)
+#define RULE_COUNT_MAX 20000
+#define RULE_DEPTH_MAX 1000    /* nesting of a condition */
+#define RULE_NODES_MAX 2000000 /* tree nodes of a set after macros */
+
+enum rule_priority {
+	PRIORITY_EMERGENCY,
+	PRIORITY_ALERT,
+	PRIORITY_CRITICAL,
+	PRIORITY_ERROR,
+	PRIORITY_WARNING,
+	PRIORITY_NOTICE,
+	PRIORITY_INFORMATIONAL,
+	PRIORITY_DEBUG
+};
+const char *rule_priority_name(enum rule_priority p); /* "Emergency" … */
+int rule_priority_parse(struct str text, enum rule_priority *ret_priority)
+        must_check; /* -EINVAL; any case, also "info" */
+
+/* ---- conditions and outputs by themselves ---- */
+
+struct filter; /* a condition, checked */
+/* name: for messages ("filter", a file). first_line, first_column: where text begins in it (1, 1 if alone).
+ * Returns 0; -EINVAL: reterr_diags says why; -ENOMEM. */
+int filter_new(struct str text, const char *name, struct diag_list *reterr_diags, struct filter **ret_filter)
+        must_check;
+void filter_free(struct filter *f);
+bool filter_match(const struct filter *f, const struct field_source *source, struct arena *arena);
+/* Event types that can match: bit per enum event_type. */
+struct event_set {
+	uint64_t bits[EVENT_TYPE_MAX / 64];
+};
+bool event_set_has(const struct event_set *s, unsigned type);
+void event_set_add(struct event_set *s, unsigned type);
+void filter_events(const struct filter *f, struct event_set *ret_set);
+bool filter_uses_field(const struct filter *f, enum field_id id);
+/* How often a test could not be decided and counted as no match: a regular expression at its limits, no memory. */
+uint64_t filter_undecided(const struct filter *f);
+
+struct format; /* an output: text with %fields */
+int format_new(struct str text, const char *name, struct diag_list *reterr_diags, struct format **ret_format)
+        must_check;
+void format_free(struct format *f);
+void format_write(const struct format *f, const struct field_source *source, struct arena *arena, struct buf *out);
+/* The %fields of it, in order, without repetition: for output_fields. name as written after the %. */
+size_t format_field_count(const struct format *f);
+struct str format_field_name(const struct format *f, size_t i);
+void format_field_get(const struct format *f, size_t i, const struct field_source *source, struct arena *arena,
+                      struct value *ret_value);
+enum value_print format_field_print(const struct format *f, size_t i);
+bool format_uses_field(const struct format *f, enum field_id id);
+
+/* ---- sets of rules ---- */
+
+struct rule {
+	const char *name, *desc, *output_text, *condition_text, *source;
+	const char *file;
+	unsigned line; /* of its first definition */
+	enum rule_priority priority;
+	bool enabled, warn_evttypes, skip_if_unknown_filter, capture;
+	uint64_t capture_duration_ms;
+	const char *const *tags;
+	size_t tag_count;
+	const struct filter *condition; /* NULL if skipped for an unknown field */
+	const struct format *output;
+	struct event_set events;
+	const struct rule_sample *samples; /* picket's own key "samples": see rule_sample */
+	size_t sample_count;
+};
+
+/* One sample event of a rule: values of fields, by which `picket rules test` judges the rule. */
+struct rule_sample {
+	bool must_match;
+	const char *name; /* what it shows, or NULL */
+	unsigned line;
+	const struct rule_sample_field {
+		const char *field; /* as written: "proc.aname[2]" */
+		struct field_ref ref;
+		struct value value;
+	} * fields;
+	size_t field_count;
+};
+
+struct rule_set;
+int rule_set_new(struct rule_set **ret_set) must_check;
+void rule_set_free(struct rule_set *s);
+/* A file, or a directory's *.yaml and *.yml in alphabetical order. Errors go to diags; the first stops that file.
+ * Returns 0; -EINVAL: see diags; -errno of reading (also in diags). */
+int rule_set_add_path(struct rule_set *s, const char *path, struct diag_list *reterr_diags) must_check;
+int rule_set_add_text(struct rule_set *s, const char *name, struct str text, struct diag_list *reterr_diags) must_check;
+/* Resolves lists, macros and exceptions, checks types, compiles. Once, after the last add.
+ * Warnings go to diags too. Returns 0; -EINVAL; -ENOMEM. */
+int rule_set_compile(struct rule_set *s, struct diag_list *reterr_diags) must_check;
+size_t rule_set_count(const struct rule_set *s);
+const struct rule *rule_set_get(const struct rule_set *s, size_t i); /* in order of first definition */
+const struct rule *rule_set_find(const struct rule_set *s, struct str name);
+/* Turns rules on and off after compile: by exact name, or by tag. Returns the number of rules it changed. */
+size_t rule_set_enable(struct rule_set *s, struct str name_or_tag, bool is_tag, bool enabled);
+void rule_set_min_priority(struct rule_set *s, enum rule_priority least);  /* turns the less severe ones off */
+void rule_set_events(const struct rule_set *s, struct event_set *ret_set); /* of all enabled rules */
+bool rule_set_uses_field(const struct rule_set *s, enum field_id id); /* in a condition or output of an enabled rule */
+/* Paths that conditions compare as a whole with a file's name (fd.name = X, in (X, …)): names worth knowing by inode.
+ * Calls each once with a borrowed path. */
+void rule_set_each_path(const struct rule_set *s, void (*call)(void *userdata, struct str path), void *userdata);
+/* The condition after lists, macros and exceptions, as text with indentation. */
+void rule_explain(const struct rule *r, struct buf *out);
+
+enum rule_matching { MATCH_FIRST, MATCH_ALL };
+/* Judges an event by the enabled rules of its type, in order. matched: room for max; extra ones are only counted.
+ * Returns how many matched. */
+size_t rule_set_match(const struct rule_set *s, enum event_type type, const struct field_source *source,
+                      struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max);
+
+/* Judges a rule by its samples. Calls report for each failure. Returns the number of failures. */
+size_t rule_test_samples(const struct rule *r,
+                         void (*report)(void *userdata, const struct rule_sample *sample, const char *why),
+                         void *userdata);
+/* A field_source that answers from a sample's fields; null for all others. */
+struct sample_source {
+	struct field_source source;
+	const struct rule_sample *sample;
+};
+void sample_source_init(struct sample_source *s, const struct rule_sample *sample);
+
+#endif
