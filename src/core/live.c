@@ -282,12 +282,13 @@ static void status_to_stderr(struct live *l)
 
 /* ---- the loop ---- */
 
-static void signal_handle(struct live *l, uint32_t number)
+/* by_kernel: nobody sent it. Such a SIGHUP says that the terminal is gone, and with it who wanted to read. */
+static void signal_handle(struct live *l, uint32_t number, bool by_kernel)
 {
 	const struct live_hooks *hooks = &l->options.hooks;
 	if (number == SIGUSR1) {
 		status_to_stderr(l);
-	} else if (number == SIGHUP && hooks->reload) {
+	} else if (number == SIGHUP && hooks->reload && !by_kernel) {
 		notify_send("RELOADING=1");
 		hooks->reload(hooks->userdata, l);
 		notify_send("READY=1");
@@ -300,7 +301,7 @@ static void signals_serve(struct live *l)
 {
 	struct signalfd_siginfo info;
 	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info))
-		signal_handle(l, info.ssi_signo);
+		signal_handle(l, info.ssi_signo, info.ssi_code == SI_KERNEL);
 }
 
 static int tick(struct live *l, uint64_t now)
