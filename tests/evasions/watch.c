@@ -94,10 +94,18 @@ const struct cJSON *watch_find(const struct watch *w, const struct evasion *e)
 	return NULL;
 }
 
+/* The start of this very program is no deed of a case: it may lie in a place from which programs are not to run. */
+static bool is_own_start(const struct watch *w, const struct cJSON *alert)
+{
+	const char *type = cJSON_GetStringValue(alert_field(alert, "evt.type"));
+	const char *exe = cJSON_GetStringValue(alert_field(alert, "proc.exepath"));
+	return type && exe && strcmp(type, "execve") == 0 && strcmp(exe, w->stage->self) == 0;
+}
+
 const struct cJSON *watch_find_rule(const struct watch *w, const char *rule)
 {
 	for (size_t i = 0; i < w->alert_count; i++)
-		if (strcmp(alert_rule(w->alerts[i]), rule) == 0)
+		if (strcmp(alert_rule(w->alerts[i]), rule) == 0 && !is_own_start(w, w->alerts[i]))
 			return w->alerts[i];
 	return NULL;
 }
