@@ -20,13 +20,13 @@
 static __always_inline struct file *fd_file(struct task_struct *task, __s64 fd)
 {
 	struct fdtable *table = task->files->fdt;
-	struct file **files, *file = NULL;
+	struct file **files;
 
 	if (fd < 0 || fd >= READ(fdtable, table, max_fds))
 		return NULL;
 	files = READ(fdtable, table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	return file;
+	files += fd;
+	return (struct file *)READ_WORD(files);
 }
 
 /* Kinds that have no place in a tree, by the first bytes of their name. */

@@ -119,6 +119,8 @@ struct cgroup_root {
 struct cgroup {
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
+	int level;
+	struct cgroup *ancestors[1];
 };
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;

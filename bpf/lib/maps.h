@@ -75,6 +75,9 @@ void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
 		value_; \
 	})
 
+/* Eight bytes at an untyped address, by a type that begins with a number (what is no number may not be calculated with). */
+#define READ_WORD(address) ((__u64)READ(timespec64, address, tv_sec))
+
 static __always_inline void count(__u32 counter)
 {
 	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
@@ -88,10 +91,11 @@ static __always_inline void count(__u32 counter)
 #define RECORD_MASK (EVENT_RECORD_MAX - 1)
 #define PATH_BUFFER 8192
 struct scratch {
-	__u32 used; /* bytes of record */
-	__u32 busy;
-	__u64 address; /* see address_of() */
-	__u32 number;  /* see number_unknown() */
+	__u32 used;     /* bytes of record */
+	__u32 records;  /* submitted, modulo 2^32 */
+	bool past_mark; /* the ring was filled past its mark when last looked at */
+	__u64 address;  /* see address_of() */
+	__u32 number;   /* see number_unknown() */
 	char path[PATH_BUFFER + 256];
 	char record[EVENT_RECORD_MAX + EVENT_ARGV_MAX + 64] __attribute__((aligned(8)));
 };

@@ -22,6 +22,25 @@ struct path_walk {
 	bool done, truncated, absolute;
 };
 
+/* A name of the kernel's to the path buffer. Short ones, which most are, by words: a helper's call costs more. The kernel
+ * keeps names in whole words, and what is written beyond the end is what stood there. */
+#define NAME_SHORT 32
+static __always_inline bool path_copy_name(struct scratch *s, __u32 at, const unsigned char *name, __u32 length)
+{
+	if (!bpf_rdonly_cast || length > NAME_SHORT)
+		return !bpf_probe_read_kernel(&s->path[at & (PATH_BUFFER - 1)], length, name);
+	for (__u32 i = 0; i < NAME_SHORT / 8; i++) {
+		__u64 *to = (__u64 *)&s->path[(at & (PATH_BUFFER - 1)) + 8 * i];
+		__u64 word, mask;
+		if (length <= 8 * i)
+			break;
+		word = READ_WORD(name + 8 * i);
+		mask = length < 8 * i + 8 ? ~0ull << 8 * (length & 7) : 0;
+		*to = (*to & mask) | (word & ~mask);
+	}
+	return true;
+}
+
 static long path_step(__u32 index, struct path_walk *w)
 {
 	struct dentry *dentry = w->dentry, *parent;
@@ -51,8 +70,7 @@ static long path_step(__u32 index, struct path_walk *w)
 		w->truncated = true;
 		return 1;
 	}
-	if (bpf_probe_read_kernel(&w->scratch->path[at & (PATH_BUFFER - 1)], length,
-	                          READ(dentry, dentry, d_name.name))) {
+	if (!path_copy_name(w->scratch, at, READ(dentry, dentry, d_name.name), length)) {
 		count(COUNTER_read_kernel);
 		w->truncated = true;
 		return 1;

@@ -40,8 +40,8 @@ static __always_inline struct scratch *scratch_get(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &cpu);
-	if (!s || s->busy) {
-		count(COUNTER_scratch_busy);
+	if (!s) {
+		count(COUNTER_scratch_missing);
 		return NULL;
 	}
 	return s;
@@ -270,10 +270,26 @@ static __always_inline struct event_slot record_path_buffer(struct scratch *s, _
 	return record_take(s, length);
 }
 
+/* The reader looks by itself every few milliseconds; waking it costs more than all the rest of an event, so each processor
+ * does it once when it finds the ring filled past the mark, and looks only now and then. */
+#define RECORDS_PER_LOOK 16
+static __always_inline bool record_wakes(struct scratch *s)
+{
+	bool past;
+
+	if (++s->records % RECORDS_PER_LOOK)
+		return false;
+	past = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= config.ring_mark;
+	if (past == s->past_mark)
+		return false;
+	s->past_mark = past;
+	return past;
+}
+
 static __always_inline void record_submit(struct scratch *s)
 {
 	struct event_header *h = record_header(s);
-	__u64 before, length;
+	__u32 length;
 
 	record_align(s);
 	length = s->used;
@@ -282,24 +298,30 @@ static __always_inline void record_submit(struct scratch *s)
 		return;
 	}
 	h->length = length;
-	before = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	/* The reader looks by itself every few milliseconds; waking it costs more than all the rest of an event, so only
-	 * the event that fills the ring past the mark does. */
-	if (bpf_ringbuf_output(&ring, s->record, length,
-	                       before < config.ring_mark && before + length + 8 >= config.ring_mark
-	                               ? BPF_RB_FORCE_WAKEUP
-	                               : BPF_RB_NO_WAKEUP))
+	if (bpf_ringbuf_output(&ring, s->record, length, record_wakes(s) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		count(COUNTER_ring_full);
 	else
 		count(COUNTER_events);
 }
 
-/* Are this task's doings to be observed at all? */
-static __always_inline bool task_in_scope(void)
+/* Are this task's doings to be observed at all? (By its cgroup's own words: the helper for it costs four times as much.) */
+static __always_inline bool task_in_scope(struct task_struct *task)
 {
-	if (config.self_pid && bpf_get_current_pid_tgid() >> 32 == config.self_pid)
+	struct cgroup *cgroup, *above;
+	struct kernfs_node *node;
+	const void *at;
+
+	if (config.self_pid && (__u32)task->tgid == config.self_pid)
 		return false;
-	return !config.cgroup_id || bpf_get_current_ancestor_cgroup_id(config.cgroup_level) == config.cgroup_id;
+	if (!config.cgroup_id)
+		return true;
+	cgroup = task->cgroups->dfl_cgrp;
+	if ((__u32)cgroup->level < config.cgroup_level)
+		return false;
+	at = (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) + 8 * (config.cgroup_level & 255);
+	above = (void *)READ_WORD(at);
+	node = READ(cgroup, above, kn);
+	return READ(kernfs_node, node, id) == config.cgroup_id;
 }
 
 #endif

@@ -43,6 +43,21 @@ static const volatile __u8 socketcall_events[32] = {
 };
 #endif
 
+/* May the current call make an event that somebody wants, whatever its ABI? Most calls end here, and their ABI is known
+ * only from the task, which costs a helper's call. */
+static __always_inline bool syscall_may_be_wanted(struct pt_regs *regs)
+{
+	__u32 number = syscall_number(regs);
+
+	if (number >= SYSCALL_NUMBERS)
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	if (number == I386_SOCKETCALL || number == I386_OLD_MMAP)
+		return true;
+#endif
+	return event_wanted[syscall_events[0][number]] || event_wanted[syscall_events[1][number]];
+}
+
 /* The event that the current call makes, 0: none. */
 static __always_inline __u8 syscall_event(struct task_struct *task, struct pt_regs *regs)
 {

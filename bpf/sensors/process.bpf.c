@@ -136,7 +136,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	struct scratch *s;
 	struct exe exe = {};
 
-	if (!task_in_scope())
+	if (!task_in_scope(task))
 		return 0;
 	s = scratch_get();
 	if (!s)
@@ -262,7 +262,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 {
 	struct scratch *s;
 
-	if (!task_in_scope())
+	if (!task_in_scope(parent))
 		return 0;
 	s = scratch_get();
 	if (!s)
@@ -314,7 +314,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	__u32 status = task->exit_code, reaper;
 	struct scratch *s;
 
-	if (!task_in_scope())
+	if (!task_in_scope(task))
 		return 0;
 	s = scratch_get();
 	if (!s)
@@ -345,7 +345,7 @@ int BPF_PROG(cgroup_attach, struct cgroup *to, const char *path, struct task_str
 	struct task_struct *mover = bpf_get_current_task_btf();
 	struct scratch *s;
 
-	if (!task_in_scope() || task->pid != task->tgid)
+	if (!task_in_scope(mover) || task->pid != task->tgid)
 		return 0;
 	s = scratch_get();
 	if (!s)

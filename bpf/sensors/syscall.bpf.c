@@ -12,10 +12,14 @@
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 type = syscall_event(task, regs);
+	struct task_struct *task;
+	__u32 type;
 
-	if (!type || !event_wanted[type & (EVENT_TYPES - 1)] || !task_in_scope())
+	if (!syscall_may_be_wanted(regs))
+		return 0;
+	task = bpf_get_current_task_btf();
+	type = syscall_event(task, regs);
+	if (!type || !event_wanted[type & (EVENT_TYPES - 1)] || !task_in_scope(task))
 		return 0;
 	bpf_tail_call(ctx, &sensors, type);
 	count(COUNTER_tail_call);

@@ -176,7 +176,7 @@ static __always_inline int uring_submit(__u64 request)
 	struct pending *p;
 	struct scratch *s;
 
-	if (!type || !event_wanted[type] || !task_in_scope())
+	if (!type || !event_wanted[type] || !task_in_scope(task))
 		return 0;
 	p = bpf_map_lookup_elem(&uring_building, &zero);
 	s = p ? scratch_get() : NULL;

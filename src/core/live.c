@@ -29,7 +29,7 @@
 #define STATUS_BYTES (1u << 20)
 
 /* Counters of schema/errors.def that count events which never came. */
-static const char *const loss_counters[] = {"ring_full", "record_too_long", "scratch_busy", "tail_call",
+static const char *const loss_counters[] = {"ring_full", "record_too_long", "scratch_missing", "tail_call",
                                             "uring_table_full"};
 
 struct live {
