@@ -13,7 +13,7 @@ BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpf
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 
 warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef
-cflags := -std=gnu11 -D_GNU_SOURCE -DPICKET_VERSION='"$(VERSION)"' -g $(warnings) -Isrc -I. -Ibuild/gen -MMD -MP
+cflags := -std=gnu11 -D_GNU_SOURCE -DPICKET_VERSION='"$(VERSION)"' -g $(warnings) -Isrc -Iinclude -I. -Ibuild/gen -MMD -MP
 flags_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 flags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
@@ -87,6 +87,16 @@ build/picket-asan: $(call archives,asan)
 	@echo "  LINK    $@"
 	@$(CC) $(link_asan) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs)
 
+# ---- objects that tests of the sandbox load: tests/vm/objects/X.bpf.c, for each version of the instruction set ----
+vm_object = $(patsubst tests/vm/objects/%.bpf.c,build/vm-objects/$(1)/%.o,$(wildcard tests/vm/objects/*.bpf.c))
+vm_objects := $(foreach cpu,v1 v2 v3,$(call vm_object,$(cpu)))
+define vm_cpu
+build/vm-objects/$(1)/%.o: tests/vm/objects/%.bpf.c Makefile
+	@mkdir -p $$(@D)
+	@$(CLANG) -target bpf -I/usr/include/$(multiarch) -mcpu=$(1) -O2 -g -Wall -c $$< -o $$@
+endef
+$(foreach cpu,v1 v2 v3,$(eval $(call vm_cpu,$(cpu))))
+
 # ---- unit tests: tests/unit/ROOM/test_X.c links ROOM and what it may include ----
 unit_sources := $(wildcard tests/unit/*/test_*.c)
 unit_tests := $(patsubst tests/unit/%.c,build/unit/%,$(unit_sources))
@@ -99,6 +109,8 @@ $(patsubst tests/unit/%.c,build/unit/%,$(1)): $(1) $(call room_archives,$(2),asa
 endef
 $(foreach t,$(unit_sources),$(eval $(call unit,$(t),$(word 3,$(subst /, ,$(t))))))
 
+$(filter build/unit/vm/%,$(unit_tests)): $(vm_objects)
+
 # One test, or one room's:  make unit-rule, make build/unit/rule/test_condition
 .PHONY: $(addprefix unit-,$(rooms))
 define unit_room
@@ -106,6 +118,9 @@ unit-$(1): $(filter build/unit/$(1)/%,$(unit_tests))
 	@for t in $$^; do $$$$t || exit 1; done
 endef
 $(foreach r,$(rooms),$(eval $(call unit_room,$(r))))
+
+# clang takes minutes for the interpreter's loop with UBSan in it; the unit tests have it, by gcc.
+build/fuzz/vm/interp.o: flags_fuzz += -fno-sanitize=undefined
 
 # ---- fuzzers: tests/fuzz/fuzz_ROOM_X.c ----
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
@@ -118,5 +133,5 @@ build/fuzz/$(1): tests/fuzz/$(1).c $(call room_archives,$(2),fuzz) Makefile
 endef
 $(foreach f,$(patsubst tests/fuzz/%.c,%,$(fuzz_sources)),$(eval $(call fuzz,$(f),$(word 2,$(subst _, ,$(f))))))
 
-include tools/targets.mk
+include tools/targets.mk tools/lib.mk
 -include $(shell find build -name '*.d' -type f 2>/dev/null)

@@ -48,6 +48,9 @@ build/tests/test_evasions: $(call tests_objects,tests/evasions/*.c) build/releas
 build/tests/things: $(call tests_objects,tests/demo/*.c)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ -lpthread
+build/tests/vm_differential: $(call tests_objects,tests/vm/*.c) $(foreach r,vm base,build/release/$(r).a)
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ $^ -lpthread
 live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/things
 .PHONY: test-programs test unit test-kernels fuzz
 test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) build/tools/gen_reference
@@ -74,7 +77,7 @@ check: ## look for what breaks the project's own rules; each failure says how to
 	@tools/deps check
 	@tools/check
 format: ## let clang-format set all C files
-	@find src bpf tests tools bench -name '*.[ch]' | sort | xargs clang-format -i
+	@find src include examples bpf tests tools bench -name '*.[ch]' | sort | xargs clang-format -i
 build/tools/gen_reference: tools/gen_reference.c Makefile
 	@mkdir -p $(@D)
 	@$(CC) $(cflags) -O1 $< -o $@

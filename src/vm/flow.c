@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which registers are still needed where: the usual backward analysis over basic blocks. A block is looked at again only
+ * when a successor's needs grew, which for 11 registers is at most 11 times.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "vm/vm_int.h"
+
+struct block {
+	uint32_t first, end; /* ops */
+	uint16_t reads;      /* before it writes them */
+	uint16_t writes;
+	uint16_t live_in;
+	bool queued;
+	uint32_t into; /* where its predecessors begin in flow.into */
+};
+
+struct flow {
+	struct vm_ops *ops;
+	struct block *blocks;
+	size_t count;
+	uint32_t *block_of; /* of each op */
+	uint32_t *into;     /* predecessors, block after block */
+	uint32_t *queue;
+};
+
+static bool op_ends_block(const struct vm_op *op)
+{
+	switch ((enum vm_format)vm_insns[op->op].format) {
+	case VM_FORMAT_JUMP:
+	case VM_FORMAT_JUMP_LONG:
+	case VM_FORMAT_JUMP_IMM:
+	case VM_FORMAT_JUMP_REG:
+	case VM_FORMAT_NOTHING:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool op_jumps_always(const struct vm_op *op)
+{
+	return op->op == VM_JA || op->op == VM_JA32;
+}
+
+/* Blocks that may follow; a function's end is always an exit or a jump. */
+static unsigned block_successors(const struct flow *f, const struct block *b, uint32_t ret_next[2])
+{
+	const struct vm_op *last = &f->ops->ops[b->end - 1];
+	unsigned n = 0;
+
+	if (last->op == VM_EXIT)
+		return 0;
+	if (op_ends_block(last))
+		ret_next[n++] = f->block_of[last->target];
+	if (!op_jumps_always(last))
+		ret_next[n++] = f->block_of[b->end];
+	return n;
+}
+
+static void flow_make_blocks(struct flow *f)
+{
+	const struct vm_ops *o = f->ops;
+	struct block *b = NULL;
+
+	for (uint32_t i = 0; i < o->count; i++) {
+		uint16_t reads = vm_op_reads(&o->ops[i]);
+		if (!b || o->ops[i].flags & VM_OP_LEADER || op_ends_block(&o->ops[i - 1])) {
+			b = &f->blocks[f->count++];
+			*b = (struct block){.first = i};
+		}
+		f->block_of[i] = (uint32_t)(f->count - 1);
+		b->reads |= reads & (uint16_t)~b->writes;
+		b->writes |= vm_op_writes(&o->ops[i]);
+		b->end = i + 1;
+	}
+}
+
+static void flow_link_blocks(struct flow *f)
+{
+	uint32_t next[2], total = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		for (unsigned n = block_successors(f, &f->blocks[i], next); n-- > 0;)
+			f->blocks[next[n]].into++;
+	for (size_t i = 0; i < f->count; i++) {
+		total += f->blocks[i].into;
+		f->blocks[i].into = total;
+	}
+	for (size_t i = 0; i < f->count; i++)
+		for (unsigned n = block_successors(f, &f->blocks[i], next); n-- > 0;)
+			f->into[--f->blocks[next[n]].into] = (uint32_t)i;
+}
+
+static uint16_t block_live_out(const struct flow *f, const struct block *b)
+{
+	uint32_t next[2];
+	uint16_t live = 0;
+
+	for (unsigned n = block_successors(f, b, next); n-- > 0;)
+		live |= f->blocks[next[n]].live_in;
+	return live;
+}
+
+/* The queue is a ring: each block stands in it at most once. */
+static void flow_solve(struct flow *f)
+{
+	size_t head = 0, queued = f->count;
+
+	for (size_t i = 0; i < f->count; i++) {
+		f->queue[i] = (uint32_t)(f->count - 1 - i);
+		f->blocks[i].queued = true;
+	}
+	while (queued) {
+		uint32_t index = f->queue[head];
+		struct block *b = &f->blocks[index];
+		uint16_t live = b->reads | (block_live_out(f, b) & (uint16_t)~b->writes);
+		uint32_t end = index + 1 < f->count ? f->blocks[index + 1].into : UINT32_MAX;
+
+		head = head + 1 == f->count ? 0 : head + 1;
+		queued--;
+		b->queued = false;
+		if (live == b->live_in)
+			continue;
+		b->live_in = live;
+		for (uint32_t i = b->into; i < end && f->into[i] != UINT32_MAX; i++) {
+			struct block *before = &f->blocks[f->into[i]];
+			size_t tail = head + queued;
+			if (before->queued)
+				continue;
+			before->queued = true;
+			f->queue[tail >= f->count ? tail - f->count : tail] = f->into[i];
+			queued++;
+		}
+	}
+}
+
+static void flow_store(struct flow *f, uint16_t *live)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct block *b = &f->blocks[i];
+		uint16_t now = block_live_out(f, b);
+		for (uint32_t op = b->end; op-- > b->first;) {
+			live[op] = now;
+			now = (now & (uint16_t)~vm_op_writes(&f->ops->ops[op])) | vm_op_reads(&f->ops->ops[op]);
+		}
+	}
+}
+
+int vm_flow_live(struct vm_ops *o)
+{
+	struct flow f = {.ops = o};
+	uint16_t *live = NULL;
+	int r = -ENOMEM;
+
+	f.blocks = calloc(o->count, sizeof(*f.blocks));
+	f.block_of = calloc(o->count, sizeof(*f.block_of));
+	f.into = malloc((2 * o->count + 1) * sizeof(*f.into));
+	f.queue = malloc(o->count * sizeof(*f.queue));
+	live = calloc(o->count, sizeof(*live));
+	if (!f.blocks || !f.block_of || !f.into || !f.queue || !live)
+		goto out;
+	memset(f.into, 0xff, (2 * o->count + 1) * sizeof(*f.into)); /* UINT32_MAX ends the last block's */
+	flow_make_blocks(&f);
+	flow_link_blocks(&f);
+	flow_solve(&f);
+	flow_store(&f, live);
+	free(o->live);
+	o->live = TAKE_PTR(live);
+	r = 0;
+out:
+	free(f.blocks);
+	free(f.block_of);
+	free(f.into);
+	free(f.queue);
+	free(live);
+	return r;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bytes as bytecode. The first says how they are meant: as they are, or each eight of them made into some instruction with
+ * only the fields that it has. What loads must do the same in interpreter and checked code, and nothing outside.
+ */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "vm/vm_int.h"
+
+#define INSNS_MAX 512
+#define CONTEXT_BYTES 64
+#define REGION_BYTES 48
+#define VALUE_BYTES 16
+#define KEY_BYTES 4
+#define AS_THEY_ARE 0x80 /* of the first byte; the others: budget */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CHECK(what) \
+	do { \
+		if (!(what)) { \
+			fprintf(stderr, "%s does not hold\n", #what); \
+			abort(); \
+		} \
+	} while (0)
+
+/* ---- what programs run in ---- */
+enum { MAP_ARRAY, MAP_HASH, MAPS }; /* one element each: it is always at the same address */
+
+static struct {
+	struct picket_map *maps[MAPS];
+	uint8_t *context, *region, *table;
+} world;
+
+static void world_open(void)
+{
+	static const struct picket_map_spec specs[MAPS] = {
+	        {.type = BPF_MAP_TYPE_ARRAY, .key_size = KEY_BYTES, .value_size = VALUE_BYTES, .max_entries = 1},
+	        {.type = BPF_MAP_TYPE_HASH, .key_size = KEY_BYTES, .value_size = VALUE_BYTES, .max_entries = 1},
+	};
+
+	if (world.context)
+		return;
+	for (unsigned i = 0; i < MAPS; i++)
+		CHECK(picket_map_new(&specs[i], &world.maps[i], NULL) == 0);
+	world.context = malloc(CONTEXT_BYTES);
+	world.region = malloc(REGION_BYTES);
+	world.table = malloc(REGION_BYTES);
+	CHECK(world.context && world.region && world.table);
+}
+
+static void set_pointer(uint8_t *place, const void *target)
+{
+	uint64_t address = (uintptr_t)target;
+
+	memcpy(place, &address, sizeof(address));
+}
+
+static void world_reset(void)
+{
+	uint8_t key[KEY_BYTES];
+
+	for (unsigned i = 0; i < CONTEXT_BYTES; i++)
+		world.context[i] = (uint8_t)(i * 29);
+	set_pointer(world.context, world.region);
+	set_pointer(world.context + 8, world.table);
+	memset(world.region, 0x5a, REGION_BYTES);
+	memset(world.table, 0xa5, REGION_BYTES);
+	memset(picket_map_values(world.maps[MAP_ARRAY]), 7, VALUE_BYTES);
+	while (picket_map_next_key(world.maps[MAP_HASH], NULL, key) == 0)
+		CHECK(picket_map_delete(world.maps[MAP_HASH], key) == 0);
+}
+
+/* ---- instructions from bytes ---- */
+enum { DST = 1, SRC = 2, OFFSET = 4, IMM = 8, JUMP = 16, JUMP_LONG = 32 };
+static const uint8_t fields[VM_FORMAT_LOAD_INDEXED + 1] = {
+        [VM_FORMAT_DST] = DST,
+        [VM_FORMAT_DST_IMM] = DST | IMM,
+        [VM_FORMAT_DST_SRC] = DST | SRC,
+        [VM_FORMAT_LOAD] = DST | SRC | OFFSET,
+        [VM_FORMAT_STORE_IMM] = DST | OFFSET | IMM,
+        [VM_FORMAT_STORE_REG] = DST | SRC | OFFSET,
+        [VM_FORMAT_ATOMIC_REG] = DST | SRC | OFFSET,
+        [VM_FORMAT_JUMP] = JUMP,
+        [VM_FORMAT_JUMP_LONG] = JUMP_LONG,
+        [VM_FORMAT_JUMP_IMM] = DST | IMM | JUMP,
+        [VM_FORMAT_JUMP_REG] = DST | SRC | JUMP,
+        [VM_FORMAT_CALL_ID] = IMM,
+        [VM_FORMAT_CALL_FUNCTION] = JUMP_LONG,
+        [VM_FORMAT_CALL_DST] = DST,
+        [VM_FORMAT_WIDE] = DST | IMM,
+        [VM_FORMAT_WIDE_MAP] = DST | IMM,
+        [VM_FORMAT_WIDE_FUNCTION] = DST | JUMP_LONG,
+        [VM_FORMAT_PACKET_IMM] = IMM,
+        [VM_FORMAT_PACKET_REG] = SRC | IMM,
+};
+
+/* Some instruction, with the fields that it has and no others; jumps stay inside. */
+static struct picket_insn repair(struct picket_insn from, size_t at, size_t count)
+{
+	const struct vm_insn_info *info = &vm_insns[from.code % VM_OPCODES];
+	unsigned has = fields[info->format];
+	int32_t distance = (int32_t)((uint16_t)from.offset % count) - (int32_t)at - 1;
+	struct picket_insn insn = {.code = info->code};
+
+	if (!info->mnemonic)
+		return (struct picket_insn){.code = vm_insns[VM_EXIT].code};
+	insn.dst = has & DST ? from.dst % 11 : 0;
+	insn.src = has & SRC ? from.src % 11 : 0;
+	insn.offset = (int16_t)(has & OFFSET ? from.offset : has & JUMP ? distance : 0);
+	insn.imm = has & IMM ? from.imm : has & JUMP_LONG ? distance : 0;
+	if (info->format == VM_FORMAT_WIDE_MAP)
+		insn.imm = (int32_t)((uint32_t)from.imm % MAPS);
+	if (info->format == VM_FORMAT_CALL_ID)
+		insn.imm &= 0xff;
+	if (info->select == VM_SELECT_OFFSET)
+		insn.offset = info->value;
+	if (info->select == VM_SELECT_IMM)
+		insn.imm = info->value;
+	if (info->select == VM_SELECT_SRC)
+		insn.src = (uint8_t)info->value & 15;
+	return insn;
+}
+
+static size_t read_insns(const uint8_t *data, size_t size, bool as_they_are, struct picket_insn *insns)
+{
+	size_t count = MIN(size / sizeof(*insns), INSNS_MAX - 2);
+
+	memcpy(insns, data, count * sizeof(*insns));
+	if (as_they_are)
+		return count;
+	for (size_t i = 0; i < count; i++) {
+		insns[i] = repair(insns[i], i, count);
+		if (insns[i].code != vm_insns[VM_LDDW].code)
+			continue;
+		i++;
+		insns[i] = (struct picket_insn){.imm = insns[i - 1].src || i >= count ? 0 : insns[i].imm};
+		count = MAX(count, i + 1);
+	}
+	insns[count++] = (struct picket_insn){.code = vm_insns[VM_EXIT].code};
+	return count;
+}
+
+/* ---- runs ---- */
+struct outcome {
+	int r;
+	uint64_t result;
+	struct picket_fault fault;
+	uint8_t context[CONTEXT_BYTES], region[REGION_BYTES], value[VALUE_BYTES];
+};
+
+static void run(const struct picket_program *p, uint64_t budget, struct outcome *ret_outcome)
+{
+	const struct picket_region regions[] = {{world.region, REGION_BYTES, true}, {world.table, REGION_BYTES, false}};
+	struct picket_call call = {.data = world.context,
+	                           .length = CONTEXT_BYTES,
+	                           .regions = regions,
+	                           .region_count = ARRAY_SIZE(regions),
+	                           .budget = budget};
+
+	world_reset();
+	memset(ret_outcome, 0, sizeof(*ret_outcome));
+	ret_outcome->r = picket_program_run(p, &call);
+	ret_outcome->result = call.result;
+	if (ret_outcome->r) {
+		ret_outcome->fault = call.fault;
+		ret_outcome->fault.program = NULL;
+	}
+	memcpy(ret_outcome->context, world.context, CONTEXT_BYTES);
+	memcpy(ret_outcome->region, world.region, REGION_BYTES);
+	memcpy(ret_outcome->value, picket_map_values(world.maps[MAP_ARRAY]), VALUE_BYTES);
+	CHECK(ret_outcome->r == 0 || ret_outcome->r == -EFAULT);
+	CHECK((ret_outcome->r == -EFAULT) == (ret_outcome->fault.kind != PICKET_FAULT_NONE));
+	for (unsigned i = 0; i < REGION_BYTES; i++)
+		CHECK(world.table[i] == 0xa5);
+}
+
+static bool same(const struct outcome *a, const struct outcome *b)
+{
+	const struct picket_fault *x = &a->fault, *y = &b->fault;
+
+	return a->r == b->r && a->result == b->result && x->kind == y->kind && x->insn == y->insn && x->size == y->size &&
+	       x->address == y->address && memcmp(x->registers, y->registers, sizeof(x->registers)) == 0 &&
+	       memcmp(a->context, b->context, sizeof(a->context)) == 0 &&
+	       memcmp(a->region, b->region, sizeof(a->region)) == 0 && memcmp(a->value, b->value, sizeof(a->value)) == 0;
+}
+
+/* NULL: it does not load. */
+static struct picket_program *load(const struct picket_insn *insns, size_t count, enum picket_engine engine, bool plain,
+                                   bool blind)
+{
+	struct picket_options options = {
+	        .engine = engine, .plain = plain, .blind = blind, .maps = world.maps, .map_count = MAPS};
+	struct picket_program *p = NULL;
+	struct picket_error error = {0};
+	int r = picket_program_load(insns, count, &options, &p, &error);
+
+	CHECK((r == 0) == (p != NULL) && (r == 0 || error.text[0]));
+	return p;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct {
+		enum picket_engine engine;
+		bool plain, blind;
+	} others[] = {
+	        {PICKET_INTERPRETER, false, false}, {PICKET_CHECKED, false, false}, {PICKET_CHECKED, true, true}};
+	static struct picket_insn insns[INSNS_MAX];
+	struct outcome first, again, other;
+	struct picket_program *p;
+	uint64_t budget;
+	size_t count;
+
+	if (!size)
+		return 0;
+	world_open();
+	budget = 1 + (data[0] & 0x7f) * 16u;
+	count = read_insns(data + 1, size - 1, data[0] & AS_THEY_ARE, insns);
+	p = load(insns, count, PICKET_INTERPRETER, true, false);
+	if (p) {
+		run(p, budget, &first);
+		run(p, budget, &again);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		struct picket_program *q = load(insns, count, others[i].engine, others[i].plain, others[i].blind);
+		CHECK((p != NULL) == (q != NULL));
+		if (!q)
+			continue;
+		run(q, budget, &other);
+		/* A clock, or chance, is in it if it is not the same twice. */
+		CHECK(!same(&first, &again) || same(&first, &other));
+		picket_program_free(q);
+	}
+	picket_program_free(p);
+	return 0;
+}
