@@ -119,9 +119,6 @@ unit-$(1): $(filter build/unit/$(1)/%,$(unit_tests))
 endef
 $(foreach r,$(rooms),$(eval $(call unit_room,$(r))))
 
-# clang takes minutes for the interpreter's loop with UBSan in it; the unit tests have it, by gcc.
-build/fuzz/vm/interp.o: flags_fuzz += -fno-sanitize=undefined
-
 # ---- fuzzers: tests/fuzz/fuzz_ROOM_X.c ----
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 fuzzers := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(fuzz_sources))

@@ -603,7 +603,7 @@ static bool exit_after(const struct picket_insn *insns, size_t count, size_t slo
 
 static int use_resolve(struct assembler *a, const struct use *use, size_t target, struct picket_insn *insn)
 {
-	int64_t distance = (int64_t)target - use->slot - (use->operand == 'f' ? 2 : 1);
+	int64_t distance = (int64_t)target - use->slot - 1;
 
 	if (use->operand != 'o') {
 		insn->imm = (int32_t)distance;

@@ -5,7 +5,7 @@
 
 #define COLUMN_BITS 10
 
-/* The last function that begins at or before insn, or NULL. */
+/* The last function that begins at or before insn: there is one, as the first begins at 0. */
 static const struct vm_debug_function *find_function(const struct vm_debug *d, size_t insn)
 {
 	size_t low = 0, high = d->function_count;
@@ -18,7 +18,7 @@ static const struct vm_debug_function *find_function(const struct vm_debug *d, s
 		else
 			high = middle;
 	}
-	return low ? &d->functions[low - 1] : NULL;
+	return &d->functions[low - 1];
 }
 
 /* The last line that begins at or before insn, or NULL. */
@@ -43,7 +43,7 @@ bool vm_debug_line(const struct vm_debug *d, size_t insn, struct vm_source_line 
 	const struct vm_debug_function *f = find_function(d, insn);
 
 	/* The compiler gives line 0 to what it made up itself. */
-	if (!line || !f || line->insn < f->insn || !(line->line_column >> COLUMN_BITS))
+	if (!line || line->insn < f->insn || !(line->line_column >> COLUMN_BITS))
 		return false;
 	*ret_line = (struct vm_source_line){
 	        .file = d->source + line->file,
@@ -70,9 +70,7 @@ bool picket_program_line(const struct picket_program *p, size_t insn, const char
 
 const char *picket_program_function(const struct picket_program *p, size_t insn)
 {
-	const struct vm_debug_function *f = p->debug && insn < p->insn_count ? find_function(p->debug, insn) : NULL;
-
-	return f ? f->name : "";
+	return p->debug && insn < p->insn_count ? find_function(p->debug, insn)->name : "";
 }
 
 struct picket_program *vm_program_ref_debug(struct picket_program *p, struct vm_debug *debug)

@@ -221,6 +221,16 @@ static int decode_wide(struct decoder *d, size_t slot, struct vm_op *op)
 	}
 }
 
+static int no_helper(struct decoder *d, size_t slot, uint32_t id)
+{
+	const char *name = vm_helper_name(id);
+
+	if (name)
+		return fail(d, slot, "instruction %zu: helper %u, bpf_%s, is the kernel's, and not there in user space", slot,
+		            id, name);
+	return fail(d, slot, "instruction %zu: there is no helper %u", slot, id);
+}
+
 static int decode_insn(struct decoder *d, size_t slot, struct vm_op *op)
 {
 	const struct picket_insn *insn = &d->insns[slot];
@@ -251,7 +261,7 @@ static int decode_insn(struct decoder *d, size_t slot, struct vm_op *op)
 		}
 		if (!vm_helper_find((uint32_t)insn->imm, d->options ? d->options->helpers : NULL,
 		                    d->options ? d->options->helper_count : 0))
-			r = fail(d, slot, "instruction %zu: there is no helper %d", slot, insn->imm);
+			r = no_helper(d, slot, (uint32_t)insn->imm);
 		break;
 	default:
 		break;
@@ -280,7 +290,7 @@ static int decode_all(struct decoder *d)
 /* The slot that a distance leads to, if an instruction begins there. */
 static int target_slot(struct decoder *d, const struct vm_op *op, int64_t distance, size_t *ret_slot)
 {
-	int64_t slot = (int64_t)op->insn + op->slots + distance;
+	int64_t slot = (int64_t)op->insn + 1 + distance;
 
 	if (slot < 0 || slot >= (int64_t)d->count)
 		return fail(d, op->insn, "instruction %u: leads outside of the program, to %lld", op->insn,

@@ -381,7 +381,7 @@ bool picket_insn_target(const struct picket_insn *insn, int64_t *ret_slots)
 		return false;
 	for (const char *operand = vm_format_operands(v.info->format); *operand; operand++) {
 		if (strchr("otf", *operand)) {
-			*ret_slots = (int64_t)v.slots + (*operand == 'o' ? v.insn->offset : v.insn->imm);
+			*ret_slots = 1 + (int64_t)(*operand == 'o' ? v.insn->offset : v.insn->imm);
 			return true;
 		}
 	}

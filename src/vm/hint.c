@@ -163,7 +163,8 @@ static struct value product(const struct value *v, int64_t n)
 		return any(v->window);
 	result.low *= n;
 	result.high *= n;
-	result.stride = n > UINT32_MAX / MAX(1, (int64_t)v->stride) ? (result.low != result.high) : v->stride * (uint32_t)n;
+	result.stride =
+	        n > UINT32_MAX / MAX(1, (int64_t)v->stride) ? (result.low != result.high) : v->stride * (uint32_t)n;
 	return checked_bounds(result);
 }
 
@@ -355,7 +356,10 @@ static bool memory_operand(const struct state *s, const struct vm_op *op, struct
 		break;
 	case VM_FORMAT_LOAD_INDEXED:
 		address = sum(&s->registers[op->src], &s->registers[op->index]);
-		size = op->op == VM_LDXB_INDEXED ? 1 : op->op == VM_LDXH_INDEXED ? 2 : op->op == VM_LDXW_INDEXED ? 4 : 8;
+		size = op->op == VM_LDXB_INDEXED   ? 1
+		       : op->op == VM_LDXH_INDEXED ? 2
+		       : op->op == VM_LDXW_INDEXED ? 4
+		                                   : 8;
 		*ret_write = false;
 		break;
 	case VM_FORMAT_STORE_IMM:
@@ -427,8 +431,9 @@ static void hint_helper(struct hinter *h, const struct state *s, uint32_t i)
 	struct vm_hint *hint = &h->out->of[i];
 
 	hint->map = map->kind == KIND_MAP ? map->map : UINT32_MAX;
-	hint->check = key->kind == KIND_FRAME && key->low >= -PICKET_STACK_BYTES && key->high + 4 <= 0 ? VM_CHECK_NONE
-	                                                                                              : VM_CHECK_MEMORY;
+	hint->check = key->kind == KIND_FRAME && key->low >= -PICKET_STACK_BYTES && key->high + 4 <= 0
+	                      ? VM_CHECK_NONE
+	                      : VM_CHECK_MEMORY;
 }
 
 static struct value helper_result(struct hinter *h, uint32_t i)
@@ -631,9 +636,8 @@ static struct value widen(const struct hinter *h, unsigned reg, const struct val
 
 static bool same_kind(const struct value *a, const struct value *b)
 {
-	return a->kind == b->kind &&
-	       (a->kind == KIND_ANY || a->kind == KIND_NUMBER || a->kind == KIND_FRAME || a->kind == KIND_CONTEXT ||
-	        a->map == b->map);
+	return a->kind == b->kind && (a->kind == KIND_ANY || a->kind == KIND_NUMBER || a->kind == KIND_FRAME ||
+	                              a->kind == KIND_CONTEXT || a->map == b->map);
 }
 
 /* The least that holds both; it has old's window. */
@@ -663,7 +667,8 @@ static bool join_states(struct hinter *h, struct block *b, struct state *old, co
 	for (uint16_t left = b->live; left; left &= left - 1) {
 		unsigned reg = (unsigned)__builtin_ctz(left);
 		struct value *was = &old->registers[reg], v;
-		if (was->kind == KIND_ANY || (same_kind(was, &now->registers[reg]) && same_bounds(was, &now->registers[reg])))
+		if (was->kind == KIND_ANY ||
+		    (same_kind(was, &now->registers[reg]) && same_bounds(was, &now->registers[reg])))
 			continue;
 		v = join(was, &now->registers[reg]);
 		if (same_bounds(was, &v))
@@ -745,7 +750,8 @@ static int add_block(struct hinter *h, uint32_t op)
 {
 	if (h->block_count == h->block_capacity) {
 		size_t capacity = h->block_capacity ? 2 * h->block_capacity : 64;
-		struct block *blocks = capacity > BLOCKS_MAX ? NULL : reallocarray(h->blocks, capacity, sizeof(*blocks));
+		struct block *blocks =
+		        capacity > BLOCKS_MAX ? NULL : reallocarray(h->blocks, capacity, sizeof(*blocks));
 		struct state *states;
 		if (!blocks)
 			return -ENOMEM;

@@ -16,10 +16,11 @@ enum vm_check {
 };
 
 struct vm_hint {
-	uint8_t check;  /* enum vm_check, of the memory that the op reads or writes; CALL_HELPER: of 4 bytes at r2, to read */
+	uint8_t check; /* enum vm_check, of the memory that the op reads or writes; CALL_HELPER: of 4 bytes at r2, to read */
 	uint8_t window; /* 0 .. VM_WINDOWS - 1: accesses that likely go to the same memory have the same */
 	uint32_t need;  /* of VM_CHECK_CONTEXT, bytes */
-	uint32_t map;   /* CALL_HELPER: the LDDW_MAP op whose map r1 is whenever this op is reached; UINT32_MAX: not known */
+	uint32_t
+	        map; /* CALL_HELPER: the LDDW_MAP op whose map r1 is whenever this op is reached; UINT32_MAX: not known */
 };
 
 struct vm_hints {
@@ -27,7 +28,8 @@ struct vm_hints {
 	/* Function 0 is entered only at the beginning of a run or by a tail call, never by a call of the program or a
 	 * callback: it need not keep r6 to r9 for anyone, and r1 is the context there. */
 	bool entry_only;
-	uint32_t context_need; /* the most that VM_CHECK_CONTEXT needs anywhere; 0: there is none. Only function 0 has them */
+	uint32_t
+	        context_need; /* the most that VM_CHECK_CONTEXT needs anywhere; 0: there is none. Only function 0 has them */
 };
 
 /* Needs ops->live. Linear time. -ENOMEM. */

@@ -8,7 +8,19 @@
 
 #include "vm/vm_int.h"
 
+/* Sanitizers make several branches of every access. In one function of 500 labels these would take minutes to compile. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifdef SANITIZED
+#define always_inline static __attribute__((noinline, unused))
+#else
 #define always_inline static inline __attribute__((always_inline))
+#endif
 #define likely(condition) __builtin_expect(!!(condition), 1)
 
 #define REGISTERS 11

@@ -35,16 +35,8 @@ trace:
 	machine_trace(m, c);
 	goto * c->handler;
 #else
-#if defined(__clang__) || defined(__SANITIZE_ADDRESS__)
-/* One jump for all: sanitizers and clang look at each edge of the graph, and a jump from each label to each label takes
- * minutes to compile. */
-#define DISPATCH goto dispatch
-dispatch:
-	goto * c->handler;
-#else
 #define DISPATCH goto * c->handler
 	DISPATCH;
-#endif
 #endif
 
 #define INSN(id, code, select, value, format, mnemonic, c_) \

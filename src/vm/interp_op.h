@@ -10,8 +10,8 @@
 #include "vm/interp_int.h"
 
 /* dst and src are given apart from the cell: who knows that they are the same as another's says so to the compiler. */
-#define unused __attribute__((unused))
-#define OPERANDS struct vm_machine *m unused, const struct vm_cell *c unused, unsigned dst unused, unsigned src unused
+#define maybe_unused __attribute__((unused))
+#define OPERANDS struct vm_machine *m maybe_unused, const struct vm_cell *c maybe_unused, unsigned dst maybe_unused, unsigned src maybe_unused
 #define D m->r[dst]
 #define S m->r[src]
 #define X m->r[c->index]
@@ -19,8 +19,8 @@
 
 /* The operands as numbers of that width: d and s unsigned, d_signed and s_signed signed. */
 #define NUMBERS(bits, source) \
-	uint##bits##_t d unused = (uint##bits##_t)D, s unused = (uint##bits##_t)(source); \
-	int##bits##_t d_signed unused = (int##bits##_t)d, s_signed unused = (int##bits##_t)s
+	uint##bits##_t d maybe_unused = (uint##bits##_t)D, s maybe_unused = (uint##bits##_t)(source); \
+	int##bits##_t d_signed maybe_unused = (int##bits##_t)d, s_signed maybe_unused = (int##bits##_t)s
 
 /* ---- arithmetic ---- */
 #define ALU_WIDTH(id, bits, source, expression) \
@@ -161,7 +161,7 @@ bool vm_machine_aligned(struct vm_machine *m, uint64_t a, uint32_t size, bool wr
 		typedef uint##bits##_t __attribute__((may_alias)) number; \
 		uint64_t a = (address) + OFFSET; \
 		number *p = (number *)(uintptr_t)a; \
-		number s unused = (number)S; \
+		number s maybe_unused = (number)S; \
 		if (!check(m, base, a, sizeof(s)) || !vm_machine_aligned(m, a, sizeof(s), writes)) \
 			return false; \
 		statement; \
@@ -253,6 +253,6 @@ JUMP(JSLE, d_signed <= s_signed)
 #undef X
 #undef OFFSET
 #undef OPERANDS
-#undef unused
+#undef maybe_unused
 
 #endif

@@ -35,7 +35,7 @@ enum vm_format {
 	VM_FORMAT_CALL_DST,      /* dst: a function or a helper's id */
 	VM_FORMAT_WIDE,          /* dst, imm of both slots */
 	VM_FORMAT_WIDE_MAP,      /* dst, imm: map's index; imm of the second slot: offset in its first value */
-	VM_FORMAT_WIDE_FUNCTION, /* dst, imm: slots from the next instruction */
+	VM_FORMAT_WIDE_FUNCTION, /* dst, imm: slots from its second slot */
 	VM_FORMAT_PACKET_IMM,    /* imm */
 	VM_FORMAT_PACKET_REG,    /* src, imm */
 	VM_FORMAT_LEA_IMM,       /* dst, src, imm */

@@ -52,9 +52,9 @@ static void emit_op(struct arm64 *j)
 		OP2(BE16, BSWAP16, vm_arm64_swap(j, 16));
 		OP2(BE32, BSWAP32, vm_arm64_swap(j, 32));
 		OP2(BE64, BSWAP64, vm_arm64_swap(j, 64));
+		OP2(LDDW_MAP, LDDW_MAP_VALUE, vm_arm64_wide_constant(j));
 		OP2(LEA_IMM, LEA_REG, vm_arm64_lea(j));
 		OP2(LDDW, LDDW_FUNCTION, vm_arm64_wide_constant(j));
-		OP2(LDDW_MAP, LDDW_MAP_VALUE, vm_arm64_wide_constant(j));
 
 		OP(LDXB, vm_arm64_load(j, 0, A64_LOAD));
 		OP(LDXH, vm_arm64_load(j, 1, A64_LOAD));

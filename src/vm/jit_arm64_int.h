@@ -89,14 +89,13 @@ struct arm64 {
 	const struct vm_op *op;
 	struct arm64_place *place;
 	const struct vm_hint *hint;
-	unsigned
-	        first; /* of arithmetic: the machine register of the first operand; dst, or what was to be moved there */
+	unsigned first;          /* of arithmetic: where its first operand is, dst or what was to be moved there */
 	size_t exit, exit_words; /* where this function leaves, 0: nowhere yet; and how long that is */
 	struct arm64_stub stubs[ARM64_STUBS_MAX];
 	size_t stub_count;
 };
 
-/* ---- registers and constants (jit_arm64_alu.c) ---- */
+/* ---- small pieces ---- */
 static inline unsigned arm64_register(unsigned bpf)
 {
 	return bpf == 0 ? REG_R0 : bpf < 6 ? bpf - 1 : REG_R6 + bpf - 6;
@@ -105,6 +104,59 @@ static inline unsigned arm64_frame_base(const struct arm64 *j)
 {
 	return j->checked ? REG_FRAME : A64_SP;
 }
+#define ARM64_RUN(field) ((int)offsetof(struct picket_run, field))
+enum { ARM64_SIZE_32 = 2, ARM64_SIZE_64 = 3 };
+
+static inline void arm64_load_run(struct arm64 *j, unsigned rt, int offset)
+{
+	a64_transfer(&j->code, A64_LOAD, ARM64_SIZE_64, rt, REG_RUN, (unsigned)offset);
+}
+
+static inline void arm64_store_run(struct arm64 *j, unsigned rt, int offset)
+{
+	a64_transfer(&j->code, A64_STORE, ARM64_SIZE_64, rt, REG_RUN, (unsigned)offset);
+}
+
+static inline void arm64_call_c(struct arm64 *j, const void *function)
+{
+	a64_move_imm(&j->code, true, REG_A, (uintptr_t)function);
+	a64_call_register(&j->code, REG_A);
+}
+
+static inline void arm64_call_thunk(struct arm64 *j, enum arm64_thunk thunk)
+{
+	size_t at = j->code.count;
+
+	a64_call(&j->code);
+	a64_patch(&j->code, at, j->thunks[thunk]);
+}
+
+static inline void arm64_branch_thunk(struct arm64 *j, enum arm64_thunk thunk)
+{
+	size_t at = j->code.count;
+
+	a64_branch(&j->code);
+	a64_patch(&j->code, at, j->thunks[thunk]);
+}
+
+static inline void arm64_clear_registers(struct arm64 *j, unsigned first, unsigned last)
+{
+	for (unsigned r = first; r <= last; r++)
+		a64_move_imm(&j->code, true, r, 0);
+}
+
+static inline void arm64_clear_args(struct arm64 *j)
+{
+	arm64_clear_registers(j, arm64_register(1), arm64_register(5));
+}
+
+static inline void arm64_restore_program(struct arm64 *j)
+{
+	a64_move_imm(&j->code, true, 9, (uintptr_t)j->program);
+	arm64_store_run(j, 9, ARM64_RUN(program));
+}
+
+/* ---- registers and constants (jit_arm64_alu.c) ---- */
 /* The register that has r0 .. r10; r10 is calculated into scratch. */
 unsigned vm_arm64_read(struct arm64 *j, unsigned bpf, unsigned scratch);
 /* A constant of the program: blinded if that is wanted. */
@@ -148,11 +200,13 @@ void vm_arm64_exit(struct arm64 *j);
 /* A branch to what comes later, to be patched to here. */
 void vm_arm64_land(struct arm64 *j, size_t branch);
 
-/* ---- functions and calls (jit_arm64_call.c) ---- */
-/* What stands before all functions: the entry from C, if function 0 has none of its own, and the thunks. */
+/* ---- what all of a program shares (jit_arm64_thunk.c) ---- */
+/* Before all functions: the entry from C, if function 0 is none itself, and the thunks. */
 void vm_arm64_thunks(struct arm64 *j);
-/* What stands before function 0, if the current one is that. */
+/* Before function 0, which is the current one: the entries of tail calls, and of calls of it. */
 void vm_arm64_function_0_entries(struct arm64 *j);
+
+/* ---- functions and calls (jit_arm64_call.c) ---- */
 void vm_arm64_prologue(struct arm64 *j);
 /* All of leaving but the branch. */
 void vm_arm64_epilogue(struct arm64 *j);

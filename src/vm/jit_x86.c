@@ -8,6 +8,7 @@
 #define BIT_FRAME 0x400u
 #define FUNCTION_ALIGN 16
 
+bool jit_x86_baseline;
 const uint8_t jit_registers[11] = {RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP};
 
 /* ---- constants ---- */
@@ -547,44 +548,29 @@ void jit_emit_op(struct jit *j, size_t i)
 	unsigned dst = jit_reg(op->dst);
 
 	switch ((enum vm_opcode)op->op) {
-	ALU(ADD):
-		jit_alu(j, op, X86_ADD, wide);
+		ALU(ADD) : jit_alu(j, op, X86_ADD, wide);
 		return;
-	ALU(SUB):
-		jit_alu(j, op, X86_SUB, wide);
+		ALU(SUB) : jit_alu(j, op, X86_SUB, wide);
 		return;
-	ALU(OR):
-		jit_alu(j, op, X86_OR, wide);
+		ALU(OR) : jit_alu(j, op, X86_OR, wide);
 		return;
-	ALU(AND):
-		jit_alu(j, op, X86_AND, wide);
+		ALU(AND) : jit_alu(j, op, X86_AND, wide);
 		return;
-	ALU(XOR):
-		jit_alu(j, op, X86_XOR, wide);
+		ALU(XOR) : jit_alu(j, op, X86_XOR, wide);
 		return;
-	ALU(MUL):
-		jit_multiply(j, op, wide);
+		ALU(MUL) : jit_multiply(j, op, wide);
 		return;
-	ALU(DIV):
-	ALU(SDIV):
-	ALU(MOD):
-	ALU(SMOD):
-		divide(j, i);
+		ALU(DIV) : ALU(SDIV) : ALU(MOD) : ALU(SMOD) : divide(j, i);
 		return;
-	ALU(LSH):
-		jit_shift(j, op, X86_SHLX, wide);
+		ALU(LSH) : jit_shift(j, op, X86_SHLX, wide);
 		return;
-	ALU(RSH):
-		jit_shift(j, op, X86_SHRX, wide);
+		ALU(RSH) : jit_shift(j, op, X86_SHRX, wide);
 		return;
-	ALU(ARSH):
-		jit_shift(j, op, X86_SARX, wide);
+		ALU(ARSH) : jit_shift(j, op, X86_SARX, wide);
 		return;
-	ALU(MOV):
-		jit_mov(j, op, wide);
+		ALU(MOV) : jit_mov(j, op, wide);
 		return;
-	BOTH(NEG):
-		x86_rr(x, 0xf7 | x86_width(op->op == VM_NEG64), 3, dst);
+		BOTH(NEG) : x86_rr(x, 0xf7 | x86_width(op->op == VM_NEG64), 3, dst);
 		return;
 	case VM_MOVSX8_64:
 		extend(j, op, 0xbe | OP_0F | OP_W | OP_BYTE);
@@ -691,17 +677,14 @@ void jit_emit_op(struct jit *j, size_t i)
 	case VM_STORE_RELEASE64:
 		jit_store(j, i, 8, false);
 		return;
-	BOTH(ATOMIC_ADD):
-	BOTH(ATOMIC_OR):
-	BOTH(ATOMIC_AND):
-	BOTH(ATOMIC_XOR):
-	BOTH(FETCH_ADD):
-	BOTH(FETCH_OR):
-	BOTH(FETCH_AND):
-	BOTH(FETCH_XOR):
-	BOTH(XCHG):
-	BOTH(CMPXCHG):
-		jit_atomic(j, i, vm_insns[op->op].code == 0xdb);
+		BOTH(ATOMIC_ADD)
+		    : BOTH(ATOMIC_OR)
+		    : BOTH(ATOMIC_AND)
+		    : BOTH(ATOMIC_XOR)
+		    : BOTH(FETCH_ADD)
+		    : BOTH(FETCH_OR)
+		    : BOTH(FETCH_AND)
+		    : BOTH(FETCH_XOR) : BOTH(XCHG) : BOTH(CMPXCHG) : jit_atomic(j, i, vm_insns[op->op].code == 0xdb);
 		return;
 	case VM_LDABSB:
 	case VM_LDINDB:
@@ -720,18 +703,11 @@ void jit_emit_op(struct jit *j, size_t i)
 	case VM_JA32:
 		jump(j, i);
 		return;
-	ALU(JEQ):
-	ALU(JNE):
-	ALU(JSET):
-	ALU(JGT):
-	ALU(JGE):
-	ALU(JLT):
-	ALU(JLE):
-	ALU(JSGT):
-	ALU(JSGE):
-	ALU(JSLT):
-	ALU(JSLE):
-		jump_if(j, i);
+		ALU(JEQ)
+		    : ALU(JNE)
+		    : ALU(JSET)
+		    : ALU(JGT)
+		    : ALU(JGE) : ALU(JLT) : ALU(JLE) : ALU(JSGT) : ALU(JSGE) : ALU(JSLT) : ALU(JSLE) : jump_if(j, i);
 		return;
 	case VM_CALL_HELPER:
 		jit_call_helper(j, i);
@@ -850,8 +826,8 @@ static int put_in_place(struct jit *j, struct picket_program *p)
 	p->code_size = size;
 	p->code_mapped = mapped;
 	p->function_code = table;
-	p->entry = (uint64_t(*)(uint64_t, uint64_t, struct picket_run *))((uint8_t *)code +
-	                                                                  x86_label_at(&j->x, j->entry));
+	p->entry =
+	        (uint64_t(*)(uint64_t, uint64_t, struct picket_run *))((uint8_t *)code + x86_label_at(&j->x, j->entry));
 	return 0;
 }
 
@@ -864,8 +840,8 @@ static int begin(struct jit *j, const struct picket_program *p, const struct vm_
 	        .p = p,
 	        .ops = ops,
 	        .checked = p->engine == PICKET_CHECKED,
-	        .bmi2 = __builtin_cpu_supports("bmi2"),
-	        .avx = __builtin_cpu_supports("avx"),
+	        .bmi2 = !jit_x86_baseline && __builtin_cpu_supports("bmi2"),
+	        .avx = !jit_x86_baseline && __builtin_cpu_supports("avx"),
 	        .blind = p->blind ? base_random_seed() | 1 : 0,
 	        .stub_capacity = 64,
 	        .kept_capacity = 64,

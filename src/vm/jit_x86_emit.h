@@ -55,7 +55,7 @@ enum x86_fixup_kind {
 	FIXUP_CALL,
 	FIXUP_ADDRESS_R10, /* lea r10, [label] */
 	FIXUP_ALIGN,       /* label: to what power of two */
-	FIXUP_LOOP,        /* up to the jump that stands at the label, in one line of the processor's cache if it fits */
+	FIXUP_LOOP, /* up to the jump that stands at the label, in one line of the processor's cache if it fits */
 };
 
 /* What is left out of the bytes. */

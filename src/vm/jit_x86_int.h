@@ -93,15 +93,15 @@ struct jit {
 	const struct vm_ops *ops;
 	struct vm_hints hints; /* checked code, or where an array is looked up */
 	bool checked, bmi2, avx;
-	bool needs_run;    /* verified: r12 is used */
-	bool windows;      /* checked: some access looks at them */
-	bool tail_calls;   /* in functions that are called: run->program changes */
-	uint64_t blind;    /* state of the generator of keys; 0: off */
-	uint32_t entries;  /* label of function 0 as it is called; the others' follow */
-	uint32_t entry;    /* label of function 0 as C enters it */
-	uint32_t body;     /* label of function 0's beginning proper */
-	uint32_t thunks;   /* label of the first thunk */
-	uint32_t used;     /* thunks that are needed, one bit each */
+	bool needs_run;   /* verified: r12 is used */
+	bool windows;     /* checked: some access looks at them */
+	bool tail_calls;  /* in functions that are called: run->program changes */
+	uint64_t blind;   /* state of the generator of keys; 0: off */
+	uint32_t entries; /* label of function 0 as it is called; the others' follow */
+	uint32_t entry;   /* label of function 0 as C enters it */
+	uint32_t body;    /* label of function 0's beginning proper */
+	uint32_t thunks;  /* label of the first thunk */
+	uint32_t used;    /* thunks that are needed, one bit each */
 	struct jit_stub *stubs;
 	size_t stub_count, stub_capacity;
 	/* of the function that is compiled */
@@ -111,8 +111,8 @@ struct jit {
 	bool any_fold;
 	struct jit_kept_fold *kept; /* for stubs */
 	size_t kept_count, kept_capacity;
-	uint32_t labels;  /* of its ops: so much more than their index */
-	bool has_context; /* all of the context that its hints speak of is there */
+	uint32_t labels;      /* of its ops: so much more than their index */
+	bool has_context;     /* all of the context that its hints speak of is there */
 	uint16_t pushed;      /* machine's registers, one bit each */
 	uint32_t stack_bytes; /* below them */
 };
@@ -123,6 +123,8 @@ struct jit {
 #define JIT_TABLE_TAIL_ENTRY (-2)
 
 extern const uint8_t jit_registers[11];
+/* For tests: the code is to use only what every x86-64 has. */
+extern bool jit_x86_baseline;
 
 static inline unsigned jit_reg(unsigned reg)
 {

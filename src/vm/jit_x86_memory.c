@@ -77,8 +77,7 @@ void jit_check_memory(struct jit *j, size_t op, struct x86_memory m, unsigned by
 	const struct vm_hint *hint = &j->hints.of[op];
 	bool indexed = vm_insns[j->ops->ops[op].op].format == VM_FORMAT_LOAD_INDEXED;
 	bool aligned = bytes > 1 && is_atomic(&j->ops->ops[op]);
-	size_t span = offsetof(struct picket_run, spans) +
-	              (write * VM_WINDOWS + hint->window) * sizeof(struct vm_span);
+	size_t span = offsetof(struct picket_run, spans) + (write * VM_WINDOWS + hint->window) * sizeof(struct vm_span);
 	struct x86 *x = &j->x;
 	struct jit_stub *s;
 
@@ -97,8 +96,7 @@ void jit_check_memory(struct jit *j, size_t op, struct x86_memory m, unsigned by
 		x86_jump_if(x, CC_NOT_EQUAL, s->label);
 	}
 	if (hint->check == VM_CHECK_MEMORY) {
-		x86_rm(x, x86_group1_opcode(X86_SUB) | OP_W, R10,
-		       jit_run_at(span + offsetof(struct vm_span, low)));
+		x86_rm(x, x86_group1_opcode(X86_SUB) | OP_W, R10, jit_run_at(span + offsetof(struct vm_span, low)));
 		x86_rm(x, x86_group1_opcode(X86_CMP) | OP_W, R10,
 		       jit_run_at(span + offsetof(struct vm_span, count) +
 		                  (size_t)__builtin_ctz(bytes) * sizeof(uint64_t)));
@@ -134,7 +132,8 @@ static bool access_writes(const struct vm_op *op)
 	case VM_LOAD_ACQUIRE64:
 		return false;
 	default:
-		return vm_insns[op->op].format == VM_FORMAT_STORE_REG || vm_insns[op->op].format == VM_FORMAT_STORE_IMM ||
+		return vm_insns[op->op].format == VM_FORMAT_STORE_REG ||
+		       vm_insns[op->op].format == VM_FORMAT_STORE_IMM ||
 		       vm_insns[op->op].format == VM_FORMAT_ATOMIC_REG;
 	}
 }
@@ -168,8 +167,7 @@ void jit_memory_stub(struct jit *j, const struct jit_stub *s)
 	address(j, R10, m);
 	x86_constant(x, R9,
 	             op->insn | (unsigned)__builtin_ctz(bytes) << ACCESS_SIZE | (write ? ACCESS_WRITE : 0) |
-	                     (is_atomic(op) ? ACCESS_ATOMIC : 0) |
-	                     (uint32_t)j->hints.of[s->op].window << ACCESS_WINDOW,
+	                     (is_atomic(op) ? ACCESS_ATOMIC : 0) | (uint32_t)j->hints.of[s->op].window << ACCESS_WINDOW,
 	             true);
 	x86_call(x, jit_thunk(j, THUNK_MEMORY));
 	if (s->kind == STUB_MEMORY_INDEXED)
@@ -265,8 +263,7 @@ void jit_store(struct jit *j, size_t i, unsigned bytes, bool imm)
 		jit_constant(j, R10, (uint64_t)op->imm);
 		from = R10;
 	}
-	x86_rm(&j->x,
-	       (bytes == 1 ? 0x88 | OP_BYTE : 0x89) | x86_width(bytes == 8) | (bytes == 2 ? OP_16 : 0), from, m);
+	x86_rm(&j->x, (bytes == 1 ? 0x88 | OP_BYTE : 0x89) | x86_width(bytes == 8) | (bytes == 2 ? OP_16 : 0), from, m);
 }
 
 /* ---- atomics ---- */

@@ -103,7 +103,7 @@ static uint16_t live_before(const struct jit *j, size_t i)
 {
 	const struct vm_op *op = &j->ops->ops[i];
 
-	return vm_op_reads(op) | (jit_live(j, i) & (uint16_t)~vm_op_writes(op));
+	return j->flow ? j->flow[i].before : vm_op_reads(op) | (j->ops->live[i] & (uint16_t)~vm_op_writes(op));
 }
 
 static bool is_conditional_jump(const struct vm_op *op)
@@ -138,7 +138,8 @@ static bool fold_holds(const struct jit *j, size_t i, struct jit_fold fold)
 			return false;
 		if (vm_op_writes(op) >> reg & 1 || !jit_is_live(j, k, reg))
 			return true;
-		if (!fold_follow(j, &fold, op) || format_of(op) == VM_FORMAT_JUMP || format_of(op) == VM_FORMAT_JUMP_LONG)
+		if (!fold_follow(j, &fold, op) || format_of(op) == VM_FORMAT_JUMP ||
+		    format_of(op) == VM_FORMAT_JUMP_LONG)
 			return false;
 		if (is_conditional_jump(op) && live_before(j, op->target) >> reg & 1)
 			return false;
@@ -354,7 +355,7 @@ static bool load_and_test(struct jit *j, size_t i, const struct vm_op *and)
 	if (bytes == 2 || (bytes == 1 && and->imm > UINT8_MAX))
 		return false;
 	jit_check_load(j, i);
-	compare_memory_immediate(j, jit_memory_operand(j, op), bytes == 1 ? 1 : 4, true, (int32_t)and->imm);
+	compare_memory_immediate(j, jit_memory_operand(j, op), bytes == 1 ? 1 : 4, true, (int32_t) and->imm);
 	x86_jump_if(&j->x, jit_jump_condition(jump), jit_label(j, jump->target));
 	return true;
 }
@@ -483,8 +484,9 @@ static size_t merge_rest(struct jit *j, size_t i)
 	}
 	d = op[1]->src;
 	r = op[3]->dst;
-	if (!is_op(op[1], VM_DIV64_REG, q, d) || !is_op(op[2], VM_MUL64_REG, q, d) || !is_op(op[3], VM_MOV64_REG, r, n) ||
-	    !is_op(op[4], VM_SUB64_REG, r, q) || q == d || n == d || r == n || r == q || jit_is_needed(j, i + 4, q))
+	if (!is_op(op[1], VM_DIV64_REG, q, d) || !is_op(op[2], VM_MUL64_REG, q, d) ||
+	    !is_op(op[3], VM_MOV64_REG, r, n) || !is_op(op[4], VM_SUB64_REG, r, q) || q == d || n == d || r == n ||
+	    r == q || jit_is_needed(j, i + 4, q))
 		return 0;
 	division = (struct jit_division){.to = r, .dividend = n, .divisor = d, .wide = true, .modulo = true};
 	jit_divide(j, i + 4, &division);

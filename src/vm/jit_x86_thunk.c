@@ -460,7 +460,8 @@ static void call_register_verified(struct jit *j)
 static void call_register_checked(struct jit *j)
 {
 	struct x86 *x = &j->x;
-	uint32_t other = x86_new_label(x), frames = x86_new_label(x), budget = x86_new_label(x), none = x86_new_label(x);
+	uint32_t other = x86_new_label(x), frames = x86_new_label(x), budget = x86_new_label(x),
+	         none = x86_new_label(x);
 
 	x86_push(x, R9);
 	find_function(j, other);

@@ -19,6 +19,16 @@ static bool find_in_record(const struct picket_run *run, uint64_t address, struc
 	return false;
 }
 
+static bool find_lent(const struct picket_run *run, uint64_t address, uint64_t size, struct vm_window *ret_window)
+{
+	for (const struct vm_lent *lent = run->lent; lent; lent = lent->outer)
+		if (holds(lent->window, address, size)) {
+			*ret_window = lent->window;
+			return true;
+		}
+	return false;
+}
+
 struct inner_search {
 	uint64_t address;
 	bool write;
@@ -46,10 +56,10 @@ bool vm_memory_find(const struct picket_run *run, uint64_t address, uint64_t siz
 {
 	const struct picket_call *call = run->call;
 	const struct picket_program *p = run->program;
-	struct vm_window w = {run->stack_low, run->stack_high - run->stack_low};
+	struct vm_window w = {run->stack_low, run->frame - run->stack_low};
 	struct inner_search search = {address, write, &w};
 
-	if (holds(w, address, size))
+	if (run->checked && holds(w, address, size))
 		goto found;
 	w = (struct vm_window){run->data, run->length};
 	if (holds(w, address, size))
@@ -61,6 +71,8 @@ bool vm_memory_find(const struct picket_run *run, uint64_t address, uint64_t siz
 			goto found;
 	}
 	if (find_in_record(run, address, &w) && holds(w, address, size))
+		goto found;
+	if (!write && find_lent(run, address, size, &w))
 		goto found;
 	for (size_t i = 0; i < p->map_count; i++)
 		if (find_in_map(p->maps[i], &search) && holds(w, address, size))

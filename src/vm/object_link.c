@@ -102,7 +102,7 @@ static void patch_address(const struct vm_loader *l, const struct program_maps *
 	switch (t->kind) {
 	case VM_TARGET_FUNCTION:
 		insn[0].src = BPF_PSEUDO_FUNC;
-		insn[0].imm = (int32_t)(l->functions[t->index].position - (slot + 2));
+		insn[0].imm = (int32_t)(l->functions[t->index].position - (slot + 1));
 		break;
 	case VM_TARGET_MAP:
 		insn[0].src = SOURCE_MAP;

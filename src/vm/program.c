@@ -29,6 +29,9 @@ static int copy_helpers(struct picket_program *p, const struct picket_options *o
 		if (h->id < PICKET_HELPER_OWN || !h->function)
 			return vm_error(reterr, -EINVAL, 0, "helper %u has no function, or its id is below %d", h->id,
 			                PICKET_HELPER_OWN);
+		if (!vm_helper_is_valid(h))
+			return vm_error(reterr, -EINVAL, 0,
+			                "helper %u: a key, a value or a memory has no map or no size beside it", h->id);
 		h->name = strdup(options->helpers[i].name ? options->helpers[i].name : "");
 		if (!h->name)
 			return -ENOMEM;
@@ -189,6 +192,10 @@ static inline void run_init(struct picket_run *run, const struct picket_program 
 	run->tail_calls = 0;
 	run->fault.kind = PICKET_FAULT_NONE;
 	run->record_count = 0;
+	run->lent = NULL;
+	run->lock = 0;
+	run->dynptr_count = 0;
+	run->stack_high = (uintptr_t)__builtin_frame_address(0);
 }
 
 static void run_init_checked(struct picket_run *run, uint64_t budget,
@@ -229,7 +236,7 @@ int picket_program_run(const struct picket_program *p, struct picket_call *call)
 		call->result = p->entry(run.data, run.length, &run);
 	else
 		run_checked(p, &run);
-	if (run.record_count)
+	if (run.record_count || run.lock)
 		vm_run_drop_records(&run);
 	if (p->epoch)
 		vm_epoch_leave();
@@ -252,7 +259,7 @@ uint64_t picket_program_call(const struct picket_program *p, void *data, size_t 
 	}
 	run_init(&run, p, data, length);
 	result = p->entry(run.data, run.length, &run);
-	if (run.record_count)
+	if (run.record_count || run.lock)
 		vm_run_drop_records(&run);
 	return result;
 }

@@ -144,7 +144,7 @@ static void link_calls(const struct generator *g, const struct function *f, stru
 	for (size_t i = f->start, next; i < f->start + f->count; i = next) {
 		next = i + insn_slots(&insns[i]);
 		if (names_function(&insns[i]))
-			insns[i].imm = (int32_t)g->functions[insns[i].imm].start - (int32_t)next;
+			insns[i].imm = (int32_t)g->functions[insns[i].imm].start - (int32_t)(i + 1);
 	}
 }
 

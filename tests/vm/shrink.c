@@ -85,7 +85,7 @@ static void take_out(struct random_program *p, size_t first, size_t end)
 		next = at + slots_of(insn);
 		if (kind == DISTANCE_NONE)
 			continue;
-		distance = moved((int64_t)next + distance, first, end) - moved((int64_t)next, first, end);
+		distance = moved((int64_t)at + 1 + distance, first, end) - moved((int64_t)at, first, end) - 1;
 		if (kind == DISTANCE_IMM)
 			insn->imm = (int32_t)distance;
 		else

@@ -252,7 +252,7 @@ static inline int kernel_types(void)
 	return kernel_bpf(BPF_BTF_LOAD, &attr);
 }
 
-/* Where functions begin. Ours are counted from the slot behind lddw, the kernel's from its second slot. */
+/* Where functions begin. */
 static inline uint32_t kernel_functions(struct picket_insn *insns, size_t count, struct bpf_func_info *ret_functions)
 {
 	uint32_t found = 0;
@@ -261,7 +261,6 @@ static inline uint32_t kernel_functions(struct picket_insn *insns, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		if (insns[i].code != 0x18 || insns[i].src != BPF_PSEUDO_FUNC)
 			continue;
-		insns[i].imm++;
 		ret_functions[found++] = (struct bpf_func_info){(uint32_t)(i + 1) + (uint32_t)insns[i].imm, 3};
 	}
 	return found;

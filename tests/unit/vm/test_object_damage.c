@@ -441,6 +441,8 @@ static void test_btf_errors(void **state)
 	DAMAGE("maps", section_offset(&o, ".BTF") + 2, 1, 9, ".BTF", "unknown version 9");
 	DAMAGE("maps", section_offset(&o, ".BTF") + 4, 4, 8, ".BTF", "a header of 8 bytes cannot be");
 	DAMAGE("maps", section_offset(&o, ".BTF") + 12, 4, 1u << 30, ".BTF", "lead out of the section");
+	DAMAGE("maps", section_offset(&o, ".BTF") + 12, 4, field_get(&o, section_offset(&o, ".BTF") + 12, 4) - 4,
+	       ".BTF", "is cut off");
 	DAMAGE("maps", section_offset(&o, ".BTF") + 24 + 4, 4, 31u << 24, ".BTF", "type 1 is of unknown kind 31");
 	DAMAGE("maps", section_offset(&o, ".BTF") + 24 + 8, 4, 1u << 20, ".BTF", "type 1 refers to type 1048576");
 	DAMAGE("maps", section_offset(&o, ".BTF") + 24, 4, 1u << 30, ".BTF", "name of type 1 is outside");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Programs and subprograms, static and global, in .text and elsewhere. Line numbers below are part of the tests.
+ * Programs and subprograms, static and global, in .text and elsewhere.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -101,6 +101,22 @@ SEC("test/three") long call_back(struct input *in)
 SEC("test/three") long no_calls(struct input *in)
 {
 	return in->number;
+}
+
+/* Assembled: without lines. */
+asm(".text\n"
+    ".globl bare\n"
+    ".type bare, @function\n"
+    "bare:\n"
+    "r0 = r1\n"
+    "r0 += 1\n"
+    "exit\n"
+    ".size bare, . - bare\n");
+long bare(long n);
+
+SEC("test/three") long call_bare(struct input *in)
+{
+	return bare(in->number);
 }
 
 static noinline long read_outside(struct input *in)

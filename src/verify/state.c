@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * States: frames and stacks are shared between copies and copied when one of them is written.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "verify/verify_int.h"
+
+static size_t stack_size(uint32_t count)
+{
+	return sizeof(struct stack) + count * sizeof(struct slot);
+}
+
+static void stack_unref(struct verify *v, struct stack *s)
+{
+	if (s && --s->refs == 0)
+		verify_free(v, s, stack_size(s->count));
+}
+
+static void frame_unref(struct verify *v, struct frame *f)
+{
+	if (!f || --f->refs)
+		return;
+	stack_unref(v, f->stack);
+	verify_free(v, f, sizeof(*f));
+}
+
+struct frame *frame_new(struct verify *v)
+{
+	struct frame *f = verify_alloc(v, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	*f = (struct frame){.refs = 1};
+	f->registers[10] = (struct value){.number = scalar_constant(0), .kind = VALUE_STACK, .room = ROOM_NONE};
+	return f;
+}
+
+struct frame *state_frame(struct verify *v, struct state *s, uint32_t index)
+{
+	struct frame *old = s->frames[index], *f;
+
+	if (old->refs == 1)
+		return old;
+	f = verify_alloc(v, sizeof(*f));
+	if (!f)
+		return NULL;
+	*f = *old;
+	f->refs = 1;
+	if (f->stack)
+		f->stack->refs++;
+	old->refs--;
+	s->frames[index] = f;
+	return f;
+}
+
+struct slot *frame_slot(struct verify *v, struct frame *f, uint32_t slot)
+{
+	struct stack *old = f->stack, *s;
+	uint32_t count = old ? old->count : 0;
+
+	if (old && old->refs == 1 && slot < count)
+		return &old->slots[slot];
+	if (slot >= count)
+		count = MIN(STACK_SLOTS, MAX(slot + 1, count + 4));
+	s = verify_alloc(v, stack_size(count));
+	if (!s)
+		return NULL;
+	memset(s, 0, stack_size(count));
+	s->refs = 1;
+	s->count = count;
+	if (old)
+		memcpy(s->slots, old->slots, old->count * sizeof(struct slot));
+	stack_unref(v, old);
+	f->stack = s;
+	return &s->slots[slot];
+}
+
+int state_copy_into(struct verify *v, struct state *to, const struct state *from)
+{
+	(void)v;
+	*to = *from;
+	for (uint32_t i = 0; i < to->frame_count; i++)
+		to->frames[i]->refs++;
+	return 0;
+}
+
+struct state *state_copy(struct verify *v, const struct state *s)
+{
+	struct state *copy = verify_alloc(v, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	state_copy_into(v, copy, s);
+	copy->next = NULL;
+	v->states++;
+	v->verdict->states_seen++;
+	v->verdict->states_peak = MAX(v->verdict->states_peak, v->states);
+	return copy;
+}
+
+void state_done(struct verify *v, struct state *s)
+{
+	for (uint32_t i = 0; i < s->frame_count; i++)
+		frame_unref(v, s->frames[i]);
+	s->frame_count = 0;
+}
+
+void state_free(struct verify *v, struct state *s)
+{
+	if (!s)
+		return;
+	state_done(v, s);
+	verify_free(v, s, sizeof(*s));
+	v->states--;
+}
+
+uint32_t node_new(struct verify *v, uint32_t a, uint32_t b)
+{
+	if (v->node_count == v->node_room) {
+		size_t room = v->node_room ? 2 * v->node_room : 256;
+		struct node *nodes = verify_alloc(v, room * sizeof(*nodes));
+		if (!nodes)
+			return 0; /* the walk stops at out_of_memory */
+		if (v->node_count)
+			memcpy(nodes, v->nodes, v->node_count * sizeof(*nodes));
+		else
+			nodes[v->node_count++] = (struct node){.needed = true};
+		verify_free(v, v->nodes, v->node_room * sizeof(*nodes));
+		v->nodes = nodes;
+		v->node_room = room;
+	}
+	v->nodes[v->node_count] = (struct node){.a = a, .b = b, .op = v->state ? v->state->op : 0};
+	return (uint32_t)v->node_count++;
+}
+
+/* Nodes are made of older ones: from the newest down, each is met once. The depth of the recursion is that of the second
+ * operands alone. */
+void node_need(struct verify *v, uint32_t node)
+{
+	while (node && !v->nodes[node].needed) {
+		struct node *n = &v->nodes[node];
+		n->needed = true;
+		if (n->a && n->b && !v->nodes[n->b].needed)
+			node_need(v, n->b);
+		node = n->a ? n->a : n->b;
+	}
+}
+
+struct value value_number(struct verify *v, struct scalar number)
+{
+	return (struct value){.number = number, .kind = VALUE_NUMBER, .node = node_new(v, 0, 0), .room = ROOM_NONE};
+}
+
+struct value value_unknown(struct verify *v)
+{
+	return value_number(v, scalar_unknown());
+}
+
+int state_each_value(struct verify *v, struct state *s, int (*visit)(struct verify *v, struct value *value, void *user),
+                     void *user)
+{
+	for (uint32_t i = 0; i < s->frame_count; i++) {
+		struct frame *f = state_frame(v, s, i);
+		struct slot *first;
+		int r;
+
+		if (!f)
+			return -ENOMEM;
+		for (unsigned reg = 0; reg < 10; reg++) {
+			r = visit(v, &f->registers[reg], user);
+			if (r)
+				return r;
+		}
+		if (!f->stack)
+			continue;
+		first = frame_slot(v, f, 0);
+		if (!first)
+			return -ENOMEM;
+		for (uint32_t slot = 0; slot < f->stack->count; slot++) {
+			if (first[slot].value.kind == VALUE_NONE)
+				continue;
+			r = visit(v, &first[slot].value, user);
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int state_acquire(struct verify *v, struct state *s, uint32_t *ret_id)
+{
+	uint32_t id = verify_id(v);
+
+	if (s->reference_count == REFERENCES_MAX)
+		return verify_limit(v, "references held at once");
+	s->references[s->reference_count].id = id;
+	s->references[s->reference_count++].op = s->op;
+	*ret_id = id;
+	return 0;
+}
+
+static int forget_reference(struct verify *v, struct value *value, void *user)
+{
+	if (value->ref == *(const uint32_t *)user) {
+		bool leaks = verify_leaks(v);
+		*value = leaks ? value_unknown(v) : (struct value){.kind = VALUE_NONE, .room = ROOM_NONE};
+	}
+	return 0;
+}
+
+/* All copies of what was released are gone, too. */
+int state_release(struct verify *v, struct state *s, uint32_t ref)
+{
+	for (uint32_t i = 0; i < s->reference_count; i++)
+		if (s->references[i].id == ref) {
+			s->references[i] = s->references[--s->reference_count];
+			return state_each_value(v, s, forget_reference, &ref);
+		}
+	return -ENOENT;
+}

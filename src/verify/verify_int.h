@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verifier's inside: what a value, a stack, a state are; what the tables say of kinds and helpers; who asks whom.
+ *
+ *   verify.c   a verification from its beginning to its verdict; the walk over instructions
+ *   alu.c      arithmetic on values            memory.c   loads and stores         stack.c   the stack's bytes
+ *   branch.c   jumps, and what they teach      call.c     helpers, functions       argument.c  what helpers take
+ *   state.c    states, copied on write         prune.c    is a state covered?      loop.c    loops by induction
+ *   explain.c  rejections in words             kind.def, proto.def, types.c: tables
+ */
+#ifndef PICKET_VERIFY_INT_H
+#define PICKET_VERIFY_INT_H
+
+#include "picket/verify.h"
+#include "verify/scalar.h"
+#include "vm/isa.h"
+
+/* ---- tables: kinds of programs ---- */
+
+/* What a field of the context holds when it is loaded. */
+enum verify_field_type {
+	FIELD_NUMBER,
+	FIELD_PACKET,      /* first byte of the packet */
+	FIELD_PACKET_META, /* first byte of the data before it */
+	FIELD_PACKET_END,
+	FIELD_MEMORY,     /* readable, `object` bytes */
+	FIELD_MEMORY_END, /* end of what a FIELD_MEMORY_RANGE begins (optval_end) */
+	FIELD_SOCKET,     /* struct bpf_sock, trusted */
+	FIELD_SOCKET_OR_NULL,
+	FIELD_SOCK_COMMON_OR_NULL,
+	FIELD_FLOW_KEYS, /* struct bpf_flow_keys, written too */
+	FIELD_OBJECT,    /* a kernel object of BTF type `type` */
+	FIELD_MEMORY_RANGE,
+};
+
+#define FIELD_READ 1
+#define FIELD_WRITE 2
+#define FIELD_NARROW 4 /* parts of it may be read: 1, 2, 4 bytes, aligned to their size */
+#define FIELD_NARROW_WRITE 8
+struct verify_field {
+	const char *name;
+	uint16_t offset, size;
+	uint8_t type;  /* enum verify_field_type */
+	uint8_t flags; /* FIELD_* */
+	uint16_t object;
+	const char *type_name; /* FIELD_OBJECT */
+};
+
+#define KIND_PACKET_WRITE 1  /* packet data may be written */
+#define KIND_PRIVILEGED 2    /* the kernel's: loaded with CAP_PERFMON; pointers may leak, stack may be read uninitialised */
+#define KIND_RAW_CONTEXT 4   /* the context is `context_size` bytes of numbers, read at any width (tracepoint, kprobe) */
+#define KIND_BTF_CONTEXT 8   /* an array of 8-byte arguments whose types come from BTF (tp_btf, fentry, lsm) */
+#define KIND_ARGUMENTS 16    /* an array of 8-byte numbers (raw_tracepoint) */
+#define KIND_MEMORY_LENGTH 32 /* r1: memory, r2: its length, known at run time only */
+#define KIND_SKB 64          /* LD_ABS and LD_IND read a packet; the context is a socket buffer */
+#define KIND_SLEEPABLE 128   /* may be */
+#define KIND_RETURN_ANY 256  /* the return value is not checked */
+struct verify_kind {
+	enum picket_kind id;
+	const char *name;
+	uint32_t flags; /* KIND_* */
+	uint32_t context_size;
+	const struct verify_field *fields; /* in the order of their offsets */
+	size_t field_count;
+	int64_t return_min, return_max; /* signed, of the lower 32 bits */
+};
+/* NULL: no such kind. Static. */
+const struct verify_kind *verify_kind_find(enum picket_kind kind);
+
+/* ---- tables: helpers ---- */
+enum verify_arg_base {
+	VERIFY_ARG_NONE,
+	VERIFY_ARG_ANY, /* initialised; a number, or any pointer if those may leak */
+	VERIFY_ARG_CONTEXT,
+	VERIFY_ARG_MAP,
+	VERIFY_ARG_KEY,        /* readable: key_size of the map before it */
+	VERIFY_ARG_VALUE,      /* value_size of the map before it; VERIFY_ARG_OUT: written, need not be initialised */
+	VERIFY_ARG_MEMORY,     /* as many bytes as the next argument says */
+	VERIFY_ARG_FIXED,      /* memory of `size` bytes */
+	VERIFY_ARG_SIZE,       /* 1 .. ; with VERIFY_ARG_ZERO: 0 .. */
+	VERIFY_ARG_ALLOC_SIZE, /* a constant: what is returned has that size */
+	VERIFY_ARG_CONSTANT,   /* a constant number */
+	VERIFY_ARG_STRING,     /* text with its NUL in a read-only map */
+	VERIFY_ARG_FUNCTION,   /* a callback; the kind of it follows from the helper */
+	VERIFY_ARG_CALLBACK_CONTEXT, /* handed to it: a pointer to stack, or 0 */
+	VERIFY_ARG_RECORD,     /* from ringbuf_reserve */
+	VERIFY_ARG_SPIN_LOCK,
+	VERIFY_ARG_TIMER,
+	VERIFY_ARG_KPTR,      /* a place in a map value that holds a pointer to an object */
+	VERIFY_ARG_DYNPTR,    /* initialised; VERIFY_ARG_OUT: to be initialised */
+	VERIFY_ARG_SOCKET,    /* struct bpf_sock (full) */
+	VERIFY_ARG_SOCK_COMMON, /* any socket */
+	VERIFY_ARG_OBJECT,    /* a BTF-typed object, `type` */
+	VERIFY_ARG_PERCPU,    /* address of a per-CPU variable */
+};
+#define VERIFY_ARG_OR_NULL 1
+#define VERIFY_ARG_OUT 2     /* is written; need not be initialised */
+#define VERIFY_ARG_WRITE 4   /* is written, must be initialised */
+#define VERIFY_ARG_RELEASE 8 /* the reference is given up */
+#define VERIFY_ARG_ZERO 16
+struct verify_arg {
+	uint8_t base, flags;
+	uint16_t size;
+	const char *type; /* struct's name; NULL: any */
+};
+
+enum verify_return_base {
+	VERIFY_RETURN_NUMBER,
+	VERIFY_RETURN_VOID,
+	VERIFY_RETURN_MAP_VALUE, /* of the map given; of a map of maps: the inner map */
+	VERIFY_RETURN_MEMORY,    /* of the ALLOC_SIZE given, or `size` bytes */
+	VERIFY_RETURN_RECORD,    /* a ring buffer's, of the ALLOC_SIZE given */
+	VERIFY_RETURN_SOCKET,
+	VERIFY_RETURN_SOCK_COMMON,
+	VERIFY_RETURN_TCP_SOCK,
+	VERIFY_RETURN_OBJECT,
+};
+#define VERIFY_RETURN_OR_NULL 1
+#define VERIFY_RETURN_TRUSTED 2
+
+#define PROTO_GPL 1
+#define PROTO_SLEEPS 2         /* only where the program may sleep */
+#define PROTO_CHANGES_PACKET 4 /* packet pointers are invalid after it */
+#define PROTO_ACQUIRES 8       /* what it returns must be released */
+#define PROTO_NO_RETURN 16     /* tail_call: on success */
+struct verify_proto {
+	uint32_t id;
+	const char *name;
+	struct verify_arg args[5];
+	uint8_t returns, return_flags; /* enum verify_return_base, VERIFY_RETURN_* */
+	uint16_t return_size;
+	const char *return_type;
+	uint32_t flags;                 /* PROTO_* */
+	int64_t return_min, return_max; /* of a number, if min < max */
+	const uint8_t *maps;            /* types of maps that it takes, 0 at the end; NULL: any */
+};
+/* NULL: no such helper. ret_allowed: for programs of this kind. Static. */
+const struct verify_proto *verify_proto_find(const struct verify_kind *kind, uint32_t id, bool *ret_allowed);
+
+/* ---- typed kernel objects: types.c; `types` is opened once per verification ---- */
+struct verify_types;
+struct verify_type_field {
+	enum { TYPE_FIELD_NUMBER, TYPE_FIELD_OBJECT, TYPE_FIELD_OTHER_POINTER } what;
+	uint32_t type; /* of the object that a pointer leads to */
+	bool trusted, rcu, maybe_null;
+};
+/* What lies at offset in an object: false: outside of it. types may be NULL: nothing is known, false. */
+bool verify_types_field(const struct verify_types *types, uint32_t type, int64_t offset, unsigned bytes,
+                        struct verify_type_field *ret_field);
+bool verify_types_by_name(const struct verify_types *types, const char *name, uint32_t *ret_type);
+const char *verify_types_name(const struct verify_types *types, uint32_t type); /* "task_struct"; "" */
+
+/* ---- values ---- */
+enum value_kind {
+	VALUE_NONE, /* not initialised, or not known what */
+	VALUE_NUMBER,
+	VALUE_STACK,
+	VALUE_CONTEXT,
+	VALUE_MAP, /* the map itself */
+	VALUE_MAP_VALUE,
+	VALUE_MAP_KEY,
+	VALUE_PACKET,
+	VALUE_PACKET_META,
+	VALUE_PACKET_END,
+	VALUE_BUFFER,     /* r1 of KIND_MEMORY_LENGTH */
+	VALUE_BUFFER_END, /* r1 + r2 of it */
+	VALUE_MEMORY,     /* `object` bytes */
+	VALUE_RECORD,     /* of a ring buffer, `object` bytes */
+	VALUE_OBJECT,     /* of BTF type `object` */
+	VALUE_SOCKET,
+	VALUE_SOCK_COMMON,
+	VALUE_TCP_SOCK,
+	VALUE_FLOW_KEYS,
+	VALUE_FUNCTION, /* index `object` in vm_ops.functions */
+};
+#define VALUE_MAYBE_NULL 1
+#define VALUE_TRUSTED 2
+#define VALUE_RCU 4
+#define VALUE_READ_ONLY 8
+
+/* Where a value came from, and whether something depended on its bounds: see prune.c. Node 0: nowhere, always precise. */
+struct node {
+	uint32_t a, b; /* made of these; 0: none */
+	uint32_t op;
+	bool needed; /* of a number: its bounds decided something. Of a stack slot: it was read. */
+};
+
+struct value {
+	struct scalar number; /* or the variable part of a pointer's offset */
+	uint8_t kind, flags;
+	uint8_t frame;   /* VALUE_STACK */
+	int32_t offset;  /* of a pointer, the constant part */
+	uint32_t id;     /* numbers: the same in all copies of a value. Pointers: of the variable part, or of what may be NULL */
+	uint32_t node;
+	uint32_t ref;    /* must be released: VALUE_RECORD, sockets, objects; 0: no */
+	uint32_t range;  /* packet, buffer: bytes after base + number that are proven to exist */
+	uint32_t object; /* map's index, memory's size, type, function */
+	uint32_t origin; /* numbers: the value at a loop's head (loop.c) that this one is `delta` more than; 0: none */
+	int64_t delta;
+	int32_t room;    /* numbers: number + room <= the buffer's length; ROOM_NONE: not known */
+};
+#define ROOM_NONE INT32_MIN
+#define ID_LENGTH 1 /* of the number that is the buffer's length */
+
+enum byte_kind {
+	BYTE_NONE,
+	BYTE_VALUE, /* part of the slot's value, whole */
+	BYTE_NUMBER,
+	BYTE_ZERO,
+	BYTE_DYNPTR,
+	BYTE_ITERATOR,
+};
+
+struct slot {
+	struct value value; /* if bytes[] are BYTE_VALUE: a register's value; dynptr: its referenced object in ref */
+	uint8_t bytes[8];   /* enum byte_kind, lowest address first */
+	uint32_t node;
+};
+
+#define STACK_SLOTS (PICKET_STACK_BYTES / 8)
+
+/* Slot i are the bytes r10 - 8 * (i + 1) to r10 - 8 * i - 1. Shared by states, copied before it is written. */
+struct stack {
+	uint32_t refs, count;
+	struct slot slots[];
+};
+
+enum callback_kind { CALLBACK_NONE, CALLBACK_PLAIN };
+
+struct frame {
+	uint32_t refs;
+	uint32_t function;  /* index */
+	uint32_t return_op; /* in the caller */
+	uint8_t callback;   /* called by a helper: its results and effects are forgotten */
+	uint32_t depth;     /* bytes of stack that were used */
+	struct value registers[11];
+	struct stack *stack;
+};
+
+#define REFERENCES_MAX 16
+struct state {
+	struct frame *frames[PICKET_FRAMES_MAX];
+	uint32_t frame_count;
+	uint32_t op;
+	uint32_t reference_count;
+	struct {
+		uint32_t id, op;
+	} references[REFERENCES_MAX];
+	uint32_t lock; /* id of the map value whose lock is held; 0: none */
+	uint32_t lock_map;
+	uint64_t length_min;      /* the buffer has at least so many bytes */
+	struct checkpoint *parent;
+	uint32_t distance; /* instructions since the parent */
+	uint32_t trail;    /* the last entry of the path's branches */
+	struct state *next; /* of those that wait */
+};
+
+/* A state that was at an instruction, kept to see whether a later one is covered by it. */
+struct checkpoint {
+	struct state state; /* .parent, .distance: of where it came from */
+	uint32_t branches;  /* paths from here that are not yet at their end */
+	uint64_t bound;     /* most instructions from here on, of the paths that are */
+	struct checkpoint *next; /* at the same op */
+	uint32_t hits, misses;
+	struct loop *loop;       /* it is a loop's head, widened */
+};
+
+struct trail {
+	uint32_t before, op;
+	uint32_t a, b; /* nodes that were compared */
+	bool taken;
+};
+
+struct verify {
+	struct vm_ops code;
+	const struct picket_insn *insns;
+	size_t insn_count;
+	const struct picket_map_spec *maps;
+	size_t map_count;
+	const struct verify_kind *kind;
+	struct verify_types *types;
+	struct picket_verify_options options;
+	struct picket_verdict *verdict;
+	const struct picket_image *image; /* NULL: bytecode alone */
+	size_t program;
+
+	struct state *state;       /* the one that is walked */
+	struct state *waiting;
+	struct checkpoint **seen;  /* by op */
+	uint8_t *joins;            /* by op: where states are kept */
+	uint8_t *reached;          /* by op */
+	struct node *nodes;
+	size_t node_count, node_room;
+	struct trail *trails;
+	size_t trail_count, trail_room;
+	uint32_t last_id;
+	uint64_t memory, states, insns_seen, started_ns;
+	uint64_t bound;
+	uint32_t stack_bytes;
+	struct loop *loop; /* that is being proven */
+	uint32_t *loop_failures; /* by op */
+	bool out_of_memory;
+};
+
+/* ---- verify.c ---- */
+int verify_walk(struct verify *v) must_check; /* the current state and all that wait, to their ends */
+uint32_t verify_id(struct verify *v);
+static inline bool verify_leaks(const struct verify *v)
+{
+	return v->kind->flags & KIND_PRIVILEGED;
+}
+/* Memory within the limit; NULL: past it. */
+void *verify_alloc(struct verify *v, size_t size) must_check;
+void verify_free(struct verify *v, void *p, size_t size);
+
+/* ---- explain.c ---- */
+/* Records why; the first reason stays. culprit: what was wrong, for the steps; may be NULL. Returns -EINVAL. */
+int verify_reject(struct verify *v, enum picket_category category, const struct value *culprit, const char *hint,
+                  const char *format, ...) printf_like(5, 6);
+int verify_limit(struct verify *v, const char *what);
+const char *value_kind_name(enum value_kind kind); /* "a packet pointer" */
+const char *verify_register_name(unsigned r);
+void verify_trace(struct verify *v);
+
+/* ---- state.c ---- */
+struct frame *state_frame(struct verify *v, struct state *s, uint32_t index); /* to write; NULL: no memory */
+struct slot *frame_slot(struct verify *v, struct frame *f, uint32_t slot);    /* to write; NULL: no memory */
+struct state *state_copy(struct verify *v, const struct state *s);
+int state_copy_into(struct verify *v, struct state *to, const struct state *from);
+void state_done(struct verify *v, struct state *s); /* its frames */
+void state_free(struct verify *v, struct state *s);
+struct frame *frame_new(struct verify *v);
+struct value value_number(struct verify *v, struct scalar number);
+struct value value_unknown(struct verify *v);
+uint32_t node_new(struct verify *v, uint32_t a, uint32_t b);
+void node_need(struct verify *v, uint32_t node);
+static inline struct frame *state_top(const struct state *s)
+{
+	return s->frames[s->frame_count - 1];
+}
+static inline bool value_is_pointer(const struct value *value)
+{
+	return value->kind > VALUE_NUMBER;
+}
+/* All registers and slots of a state, in all frames, to be changed. Stops at the first that is not 0. */
+int state_each_value(struct verify *v, struct state *s, int (*visit)(struct verify *v, struct value *value, void *user),
+                     void *user);
+int state_release(struct verify *v, struct state *s, uint32_t ref);
+int state_acquire(struct verify *v, struct state *s, uint32_t *ret_id) must_check;
+
+/* ---- the machine: each reads v->state; 0, or -EINVAL after a rejection, or -ENOMEM ---- */
+int verify_alu(struct verify *v, const struct vm_op *op) must_check;
+int verify_memory(struct verify *v, const struct vm_op *op) must_check; /* loads, stores, atomics */
+/* Both ways of a conditional jump: the current state goes on one, the other waits. */
+int verify_branch(struct verify *v, const struct vm_op *op) must_check;
+int verify_call(struct verify *v, const struct vm_op *op) must_check;
+int verify_exit(struct verify *v, bool *ret_end) must_check;
+int verify_wide(struct verify *v, const struct vm_op *op) must_check;
+int verify_packet_load(struct verify *v, const struct vm_op *op) must_check;
+/* Registers as they are read: initialised. */
+int verify_read(struct verify *v, unsigned reg, struct value **ret_value) must_check;
+
+/* How memory is used. */
+#define ACCESS_READ 1
+#define ACCESS_WRITE 2
+#define ACCESS_RAW 4 /* written without being read: need not be initialised */
+/* Proves that [pointer + offset, + size) may be used so; of helpers' arguments too. what: "r1" for texts. */
+int verify_access(struct verify *v, const struct value *pointer, const char *what, int64_t offset, uint64_t size,
+                  unsigned access) must_check;
+int stack_check(struct verify *v, const struct value *pointer, const char *what, int64_t offset, uint64_t size,
+                int64_t *ret_low, int64_t *ret_high) must_check;
+int stack_load(struct verify *v, const struct value *pointer, int64_t offset, unsigned size, bool is_signed,
+               struct value *ret_value) must_check;
+int stack_store(struct verify *v, const struct value *pointer, int64_t offset, unsigned size,
+                const struct value *value) must_check;
+/* A helper's memory argument on the stack: bytes become numbers (write), or must be initialised (read). */
+int stack_use(struct verify *v, const struct value *pointer, int64_t offset, uint64_t size, unsigned access) must_check;
+
+int verify_arguments(struct verify *v, const struct verify_proto *p) must_check;
+
+/* ---- prune.c ---- */
+/* Is the current state covered by one that was seen here? Else keeps it. ret_covered: true: this path ends. */
+int verify_prune(struct verify *v, bool *ret_covered) must_check;
+void checkpoint_path_end(struct verify *v, struct checkpoint *c, uint64_t bound);
+bool state_covers(struct verify *v, const struct state *old, const struct state *now, bool exact);
+void checkpoint_free(struct verify *v, struct checkpoint *c);
+
+#endif
