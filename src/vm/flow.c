@@ -25,6 +25,15 @@ struct flow {
 	uint32_t *queue;
 };
 
+/* A function that is called finds the other registers as they are, too, and may look at them though it should not. */
+#define CALLED_SEES 0x3ff
+static uint16_t op_needs(const struct vm_op *op)
+{
+	bool calls = op->op == VM_CALL_LOCAL || op->op == VM_CALL_REG;
+
+	return vm_op_reads(op) | (calls ? CALLED_SEES : 0);
+}
+
 static bool op_ends_block(const struct vm_op *op)
 {
 	switch ((enum vm_format)vm_insns[op->op].format) {
@@ -65,7 +74,7 @@ static void flow_make_blocks(struct flow *f)
 	struct block *b = NULL;
 
 	for (uint32_t i = 0; i < o->count; i++) {
-		uint16_t reads = vm_op_reads(&o->ops[i]);
+		uint16_t reads = op_needs(&o->ops[i]);
 		if (!b || o->ops[i].flags & VM_OP_LEADER || op_ends_block(&o->ops[i - 1])) {
 			b = &f->blocks[f->count++];
 			*b = (struct block){.first = i};
@@ -143,7 +152,7 @@ static void flow_store(struct flow *f, uint16_t *live)
 		uint16_t now = block_live_out(f, b);
 		for (uint32_t op = b->end; op-- > b->first;) {
 			live[op] = now;
-			now = (now & (uint16_t)~vm_op_writes(&f->ops->ops[op])) | vm_op_reads(&f->ops->ops[op]);
+			now = (now & (uint16_t)~vm_op_writes(&f->ops->ops[op])) | op_needs(&f->ops->ops[op]);
 		}
 	}
 }

@@ -33,16 +33,19 @@ static const struct vm_cell *LOOP(struct vm_machine *m, const struct vm_cell *c,
 	DISPATCH;
 trace:
 	machine_trace(m, c);
-	goto * c->handler;
+	goto *(c->handler);
 #else
-#define DISPATCH goto * c->handler
+#define DISPATCH goto *(c->handler)
 	DISPATCH;
 #endif
 
 #define INSN(id, code, select, value, format, mnemonic, c_) \
-	L_##id : STEP_##format(id, c, c->dst, c->src); \
-	c++; \
-	DISPATCH;
+	L_##id: \
+	{ \
+		STEP_##format(id, c, c->dst, c->src); \
+		c++; \
+		DISPATCH; \
+	}
 #define FUSED(id, format, c_) INSN(id, 0, NONE, 0, format, "", "")
 #include "vm/insn.def"
 
@@ -51,9 +54,12 @@ L_TAIL_CALL:
 
 #if !PLAIN
 #define FRAME(id) \
-	F_##id : frame_##id(m, c, c->dst, c->src); \
-	c++; \
-	DISPATCH;
+	F_##id: \
+	{ \
+		frame_##id(m, c, c->dst, c->src); \
+		c++; \
+		DISPATCH; \
+	}
 #define SEQUENCE_2(a, format_a, b, format_b, link_b) \
 	L_##a##_##b##_##link_b: \
 	{ \

@@ -11,11 +11,13 @@
 
 /* dst and src are given apart from the cell: who knows that they are the same as another's says so to the compiler. */
 #define maybe_unused __attribute__((unused))
-#define OPERANDS struct vm_machine *m maybe_unused, const struct vm_cell *c maybe_unused, unsigned dst maybe_unused, unsigned src maybe_unused
+#define OPERANDS \
+	struct vm_machine *m maybe_unused, const struct vm_cell *c maybe_unused, unsigned dst maybe_unused, \
+	        unsigned src maybe_unused
 #define D m->r[dst]
 #define S m->r[src]
 #define X m->r[c->index]
-#define OFFSET (uint64_t)(int64_t) c->offset
+#define OFFSET ((uint64_t)(int64_t)c->offset)
 
 /* The operands as numbers of that width: d and s unsigned, d_signed and s_signed signed. */
 #define NUMBERS(bits, source) \
@@ -38,11 +40,11 @@
 
 ALU(ADD, d + s)
 ALU(SUB, d - s)
-ALU(MUL, d *s)
+ALU(MUL, (d * s))
 ALU(DIV, s ? d / s : 0)
 ALU(SDIV, s == 0 ? 0 : s_signed == -1 ? 0 - d : (__typeof__(d))(d_signed / s_signed))
 ALU(OR, d | s)
-ALU(AND, d &s)
+ALU(AND, (d & s))
 ALU(LSH, d << SHIFT)
 ALU(RSH, d >> SHIFT)
 ALU(MOD, s ? d % s : d)

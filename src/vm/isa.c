@@ -53,9 +53,10 @@ uint16_t vm_op_reads(const struct vm_op *op)
 		return BIT(op->dst) | BIT(op->src) | (op->op == VM_CMPXCHG32 || op->op == VM_CMPXCHG64 ? BIT(0) : 0);
 	case VM_FORMAT_CALL_ID:
 		return BIT_RANGE(1, 5);
-	case VM_FORMAT_CALL_FUNCTION: /* what it should not look at is there, all the same */
+	case VM_FORMAT_CALL_FUNCTION:
+		return BIT_RANGE(1, 5);
 	case VM_FORMAT_CALL_DST:
-		return BIT_RANGE(0, 9) | BIT(op->dst);
+		return BIT_RANGE(1, 5) | BIT(op->dst);
 	case VM_FORMAT_LEA_REG:
 	case VM_FORMAT_LOAD_INDEXED:
 		return BIT(op->src) | BIT(op->index);

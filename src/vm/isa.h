@@ -92,7 +92,7 @@ struct vm_ops {
 int vm_decode(const struct picket_insn *insns, size_t count, const struct picket_options *options,
               struct vm_ops *ret_ops, struct picket_error *reterr) must_check;
 void vm_ops_done(struct vm_ops *o);
-/* What an op reads and writes of the registers, one bit each. Calls write r0..r5, and read r1..r5, those of functions all; EXIT reads r0. */
+/* What an op reads and writes of the registers, one bit each. Calls read r1..r5 and write r0..r5; EXIT reads r0. */
 uint16_t vm_op_reads(const struct vm_op *op);
 uint16_t vm_op_writes(const struct vm_op *op);
 /* Fills o->live. Linear time (the lattice is 11 bits high). -ENOMEM. */

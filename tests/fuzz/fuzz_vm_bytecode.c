@@ -181,10 +181,12 @@ static bool same(const struct outcome *a, const struct outcome *b)
 {
 	const struct picket_fault *x = &a->fault, *y = &b->fault;
 
-	return a->r == b->r && a->result == b->result && x->kind == y->kind && x->insn == y->insn && x->size == y->size &&
-	       x->address == y->address && memcmp(x->registers, y->registers, sizeof(x->registers)) == 0 &&
+	return a->r == b->r && a->result == b->result && x->kind == y->kind && x->insn == y->insn &&
+	       x->size == y->size && x->address == y->address &&
+	       memcmp(x->registers, y->registers, sizeof(x->registers)) == 0 &&
 	       memcmp(a->context, b->context, sizeof(a->context)) == 0 &&
-	       memcmp(a->region, b->region, sizeof(a->region)) == 0 && memcmp(a->value, b->value, sizeof(a->value)) == 0;
+	       memcmp(a->region, b->region, sizeof(a->region)) == 0 &&
+	       memcmp(a->value, b->value, sizeof(a->value)) == 0;
 }
 
 /* NULL: it does not load. */
@@ -206,8 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct {
 		enum picket_engine engine;
 		bool plain, blind;
-	} others[] = {
-	        {PICKET_INTERPRETER, false, false}, {PICKET_CHECKED, false, false}, {PICKET_CHECKED, true, true}};
+	} others[] = {{PICKET_INTERPRETER, false, false}, {PICKET_CHECKED, false, false}, {PICKET_CHECKED, true, true}};
 	static struct picket_insn insns[INSNS_MAX];
 	struct outcome first, again, other;
 	struct picket_program *p;

@@ -151,13 +151,13 @@ static int compare_text(const struct random_program *p, char *text)
 	int result = COMPARE_SAME;
 
 	if (!length || picket_assemble(assembly, length, &insns, &count, &error)) {
-		snprintf(text, COMPARE_TEXT_BYTES, "%s: line %u: %.200s", length ? "assembler" : "disassembler", error.line,
-		         length ? error.text : "refuses an instruction");
+		snprintf(text, COMPARE_TEXT_BYTES, "%s: line %u: %.200s", length ? "assembler" : "disassembler",
+		         error.line, length ? error.text : "refuses an instruction");
 		return COMPARE_DIFFERENT;
 	}
 	if (count != p->count || memcmp(insns, p->insns, count * sizeof(*insns)) != 0) {
-		snprintf(text, COMPARE_TEXT_BYTES, "disassembled and assembled: %zu instructions, other than the %zu given",
-		         count, p->count);
+		snprintf(text, COMPARE_TEXT_BYTES,
+		         "disassembled and assembled: %zu instructions, other than the %zu given", count, p->count);
 		result = COMPARE_DIFFERENT;
 	}
 	free(insns);
@@ -215,7 +215,8 @@ enum compare_result compare_program(struct compare *c, const struct random_progr
 
 	world_seed(&c->world, p->seed, p->kind == RANDOM_KERNEL);
 	if (p->kind != RANDOM_HOSTILE && p->seed % DEFINED_EACH == 0 && !defined_check(&c->world, p, &insn)) {
-		snprintf(text, COMPARE_TEXT_BYTES, "instruction %zu reads what is not initialised, in a valid program", insn);
+		snprintf(text, COMPARE_TEXT_BYTES, "instruction %zu reads what is not initialised, in a valid program",
+		         insn);
 		return COMPARE_INVALID;
 	}
 	r = compare_setups(c, p, &first, text);

@@ -16,7 +16,7 @@ struct compare {
 	struct kernel kernel;   /* of RANDOM_KERNEL */
 	struct world elsewhere; /* the same: at other addresses */
 	enum random_kind kind;
-	bool no_jit;          /* set when there is none for this machine */
+	bool no_jit; /* set when there is none for this machine */
 };
 
 enum compare_result {

@@ -14,7 +14,7 @@ struct tracker {
 	const struct vm_op *ops[RANDOM_INSNS_MAX]; /* by instruction */
 	uint64_t stack_low;                        /* of the first frame */
 	bool stack[PICKET_FRAMES_MAX * PICKET_STACK_BYTES];
-	unsigned defined;                  /* registers */
+	unsigned defined;                 /* registers */
 	unsigned kept[PICKET_FRAMES_MAX]; /* of the callers */
 	unsigned depth;
 	const struct vm_op *before; /* the last instruction */
@@ -131,9 +131,8 @@ static void trace(const struct picket_program *p, size_t insn, const uint64_t re
 	}
 	follow_call(t, registers[FRAME]);
 	op = t->ops[insn];
-	reads = vm_op_reads(op);
-	if (is_call(op))
-		reads &= ~ARGUMENTS; /* the callee's to read */
+	/* What a call hands over is the callee's to read. */
+	reads = op->op == VM_CALL_REG ? BIT(op->dst) : is_call(op) ? 0 : vm_op_reads(op);
 	t->failed = reads & ~t->defined || !memory(t, op, registers);
 	t->defined |= is_call(op) ? 0 : vm_op_writes(op);
 	t->insn = insn;

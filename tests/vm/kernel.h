@@ -11,7 +11,7 @@
 struct kernel {
 	int maps[WORLD_MAPS];
 	uint8_t *values, *array; /* the first two, mapped */
-	bool hash_changed; /* or not known: other processes use the same maps */
+	bool hash_changed;       /* or not known: other processes use the same maps */
 };
 
 /* Returns 0; -EPERM: not allowed to; -errno. */

@@ -63,9 +63,9 @@ static struct {
 
 static __attribute__((constructor)) void formats_init(void)
 {
-	for (uint16_t op = 0; op < VM_OPCODES; op++) {
+	for (unsigned op = 0; op < VM_OPCODES; op++) {
 		unsigned format = vm_insns[op].format;
-		formats.opcodes[format][formats.count[format]++] = op;
+		formats.opcodes[format][formats.count[format]++] = (uint16_t)op;
 	}
 }
 

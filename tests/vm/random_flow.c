@@ -547,8 +547,9 @@ static const struct {
 	void (*make)(struct generator *g);
 	uint8_t weight;
 } statements[] = {
-        {random_straight, 140}, {flow_if, 14},    {flow_jump_out, 6}, {flow_nothing, 1}, {flow_cold, 4}, {flow_loop, 7},
-        {flow_call, 12},        {flow_callback, 5}, {flow_helper, 5},  {flow_lookup, 4},  {flow_update, 4}, {flow_exit, 1},
+        {random_straight, 140}, {flow_if, 14},    {flow_jump_out, 6}, {flow_nothing, 1},
+        {flow_cold, 4},         {flow_loop, 7},   {flow_call, 12},    {flow_callback, 5},
+        {flow_helper, 5},       {flow_lookup, 4}, {flow_update, 4},   {flow_exit, 1},
 };
 
 void random_statement(struct generator *g)

@@ -50,8 +50,8 @@ static enum kind pick_kind(struct generator *g)
 /* At and beyond both ends of some memory. */
 static void hazard_beside(struct generator *g)
 {
-	static const int16_t sizes[] = {WORLD_PACKET_BYTES, WORLD_REGION_BYTES, WORLD_TABLE_BYTES,
-	                                WORLD_VALUES_BYTES, CALLER_BYTES};
+	static const int16_t sizes[] = {WORLD_PACKET_BYTES, WORLD_REGION_BYTES, WORLD_TABLE_BYTES, WORLD_VALUES_BYTES,
+	                                CALLER_BYTES};
 	unsigned reg = random_target(g);
 	int edge = random_one_in(g, 3) ? 0 : sizes[random_below(g, ARRAY_SIZE(sizes))];
 
@@ -144,8 +144,12 @@ static void hazard_call_number(struct generator *g)
 static void hazard_helper(struct generator *g)
 {
 	static const uint32_t ids[] = {
-	        BPF_FUNC_map_lookup_elem, BPF_FUNC_map_update_elem, BPF_FUNC_map_delete_elem, BPF_FUNC_loop,
-	        WORLD_SUM,                WORLD_FILL,
+	        BPF_FUNC_map_lookup_elem,
+	        BPF_FUNC_map_update_elem,
+	        BPF_FUNC_map_delete_elem,
+	        BPF_FUNC_loop,
+	        WORLD_SUM,
+	        WORLD_FILL,
 	};
 
 	any_args(g);
@@ -157,7 +161,7 @@ static void hazard_helper(struct generator *g)
 
 void random_hazard(struct generator *g)
 {
-	static void (*const hazards[])(struct generator *g) = {
+	static void (*const hazards[])(struct generator * g) = {
 	        hazard_number_as_pointer, hazard_beside,    hazard_index,       hazard_stack,  hazard_map_as_memory,
 	        hazard_endless,           hazard_recursion, hazard_call_number, hazard_helper, hazard_beside,
 	};

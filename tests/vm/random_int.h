@@ -71,10 +71,10 @@ struct cold {
 struct function {
 	struct picket_insn insns[FUNCTION_INSNS_MAX];
 	size_t count;
-	uint8_t args[5];  /* enum kind; EMPTY: not taken */
-	bool callback;    /* returns 0 or 1 */
-	uint32_t cost;    /* instructions that one call executes at most */
-	unsigned slots;   /* of its frame */
+	uint8_t args[5]; /* enum kind; EMPTY: not taken */
+	bool callback;   /* returns 0 or 1 */
+	uint32_t cost;   /* instructions that one call executes at most */
+	unsigned slots;  /* of its frame */
 	struct cold cold[COLD_MAX];
 	unsigned cold_count;
 	size_t start; /* in the program, once it is linked */

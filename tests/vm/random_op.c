@@ -73,7 +73,7 @@ static uint16_t holding(const struct generator *g, enum kind kind)
 
 unsigned random_target(struct generator *g)
 {
-	return pick(g, (uint16_t)(BIT(REGISTERS) - 1) & (uint16_t)~(g->locked | g->reserved));
+	return pick(g, (uint16_t)(BIT(REGISTERS) - 1) & (uint16_t) ~(g->locked | g->reserved));
 }
 
 void random_emit_number(struct generator *g, unsigned reg)
@@ -114,7 +114,7 @@ unsigned random_number_reg(struct generator *g)
 
 unsigned random_number_target(struct generator *g)
 {
-	return reserve_number(g, (uint16_t)~(g->locked | g->reserved));
+	return reserve_number(g, (uint16_t) ~(g->locked | g->reserved));
 }
 
 /* ---- memory ---- */
@@ -245,7 +245,8 @@ static struct place stack_place(struct generator *g, unsigned size, bool write, 
 	int low, inside = (int)(random_below(g, 8) / size * size);
 	struct place p = {.base = stack_base(g, &low)};
 
-	if (!atomic && g->kind != RANDOM_KERNEL && random_one_in(g, 4) && slots_ready(g) & slots_ready(g) << 1 & 1ull << slot)
+	if (!atomic && g->kind != RANDOM_KERNEL && random_one_in(g, 4) &&
+	    slots_ready(g) & slots_ready(g) << 1 & 1ull << slot)
 		inside = (int)random_below(g, 8);
 	if (write && size == 8 && inside == 0)
 		g->state.slots |= 1ull << slot;
@@ -323,7 +324,8 @@ static int32_t imm_for(struct generator *g, enum vm_opcode op)
 
 static void state_arithmetic(struct generator *g)
 {
-	static const enum vm_format formats[] = {VM_FORMAT_DST_IMM, VM_FORMAT_DST_SRC, VM_FORMAT_DST_SRC, VM_FORMAT_DST};
+	static const enum vm_format formats[] = {VM_FORMAT_DST_IMM, VM_FORMAT_DST_SRC, VM_FORMAT_DST_SRC,
+	                                         VM_FORMAT_DST};
 	enum vm_format format = formats[random_below(g, ARRAY_SIZE(formats))];
 	enum vm_opcode op = random_opcode(g, format);
 	unsigned src = 0, dst;
@@ -634,11 +636,11 @@ static const struct {
 	void (*make)(struct generator *g);
 	uint8_t weight;
 } statements[] = {
-        {state_arithmetic, 30},   {state_number, 5},     {state_zero_extend, 2}, {state_swap, 1},
-        {state_three_operands, 4}, {state_load, 14},     {state_store, 14},      {state_atomic, 6},
-        {state_fetch, 3},         {state_chain, 2},      {state_pointer_add, 4}, {state_pointer_index, 5},
-        {state_stack_pointer, 2}, {state_stack_index, 2}, {state_spill, 4},      {state_bytes, 2},
-        {state_copy, 1},          {state_packet, 2},
+        {state_arithmetic, 30},    {state_number, 5},      {state_zero_extend, 2}, {state_swap, 1},
+        {state_three_operands, 4}, {state_load, 14},       {state_store, 14},      {state_atomic, 6},
+        {state_fetch, 3},          {state_chain, 2},       {state_pointer_add, 4}, {state_pointer_index, 5},
+        {state_stack_pointer, 2},  {state_stack_index, 2}, {state_spill, 4},       {state_bytes, 2},
+        {state_copy, 1},           {state_packet, 2},
 };
 
 void random_straight(struct generator *g)

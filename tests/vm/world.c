@@ -256,8 +256,8 @@ bool outcome_differs(const struct outcome *a, const struct outcome *b, char *tex
 	char name[24];
 
 	if (x->kind != y->kind) {
-		snprintf(text, size, "%s at %u and %s at %u", x->kind ? picket_fault_name(x->kind) : "no fault", x->insn,
-		         y->kind ? picket_fault_name(y->kind) : "no fault", y->insn);
+		snprintf(text, size, "%s at %u and %s at %u", x->kind ? picket_fault_name(x->kind) : "no fault",
+		         x->insn, y->kind ? picket_fault_name(y->kind) : "no fault", y->insn);
 		return true;
 	}
 	if (number_differs("fault's instruction", x->insn, y->insn, text, size) ||

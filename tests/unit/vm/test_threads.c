@@ -99,8 +99,8 @@ struct worker {
 	pthread_t thread;
 	unsigned number;
 	const struct picket_program *program;
-	bool may_fault;          /* every fourth run does: not in verified code */
-	uint64_t helped;         /* what its calls of the helper added up to */
+	bool may_fault;  /* every fourth run does: not in verified code */
+	uint64_t helped; /* what its calls of the helper added up to */
 	uint64_t expected_helped;
 	unsigned wrong;
 };
@@ -249,8 +249,8 @@ static void test_swap_compiled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_interpreter),      cmocka_unit_test(test_checked),
-	        cmocka_unit_test(test_verified),         cmocka_unit_test(test_swap_interpreted),
+	        cmocka_unit_test(test_interpreter),   cmocka_unit_test(test_checked),
+	        cmocka_unit_test(test_verified),      cmocka_unit_test(test_swap_interpreted),
 	        cmocka_unit_test(test_swap_compiled),
 	};
 
