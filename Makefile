@@ -96,6 +96,9 @@ build/vm-objects/$(1)/%.o: tests/vm/objects/%.bpf.c Makefile
 	@$(CLANG) -target bpf -I/usr/include/$(multiarch) -mcpu=$(1) -O2 -g -Wall -c $$< -o $$@
 endef
 $(foreach cpu,v1 v2 v3,$(eval $(call vm_cpu,$(cpu))))
+build/vm-objects/%/linked.o: build/vm-objects/%/link_main.o build/vm-objects/%/link_library.o
+	@$(BPFTOOL) gen object $@ $^
+vm_objects += $(foreach cpu,v1 v2 v3,build/vm-objects/$(cpu)/linked.o)
 
 # ---- unit tests: tests/unit/ROOM/test_X.c links ROOM and what it may include ----
 unit_sources := $(wildcard tests/unit/*/test_*.c)

@@ -5,8 +5,8 @@ build/bench/vm.bpf.o: bench/vm.bpf.c bench/kernels.h Makefile
 	@mkdir -p $(@D)
 	@echo "  BPF     $@"
 	@$(CLANG) $(bpf_flags) -c $< -o $@
-build/bench/vm: bench/vm.c bench/vm_native.c $(foreach r,vm base,build/release/$(r).a) build/bench/vm.bpf.o
+build/bench/vm: bench/vm.c bench/vm_native.c bench/vm_native.h bench/kernels.h build/bench/vm.bpf.o \
+		$(foreach r,vm base,build/release/$(r).a)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(cflags) $(flags_release) $(link_release) $(filter %.c %.a,$^) -o $@ -lpthread
--include build/bench/vm.d build/bench/vm_native.d

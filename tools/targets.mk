@@ -51,11 +51,12 @@ build/tests/things: $(call tests_objects,tests/demo/*.c)
 build/tests/vm_differential: $(call tests_objects,tests/vm/*.c) $(foreach r,vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ -lpthread
+vm_tests := build/tests/vm_differential lib
 live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/things
 .PHONY: test-programs test unit test-kernels fuzz
-test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) build/tools/gen_reference
+test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) $(vm_tests) build/tools/gen_reference
 test: ## build and run all tests; some need root, and are skipped without it
-	@tools/deps test
+	@tools/deps test arm64
 	$(build_all) test-programs
 	@tests/run
 unit: ## the unit tests alone, under ASan and UBSan

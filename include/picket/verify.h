@@ -44,6 +44,8 @@ enum picket_category {
 };
 const char *picket_category_name(enum picket_category category); /* "out-of-bounds" ... */
 
+struct picket_image; /* programs as an object file has them, read and linked, not loaded */
+
 struct picket_verify_options {
 	enum picket_kind kind;
 	const void

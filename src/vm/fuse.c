@@ -7,105 +7,98 @@
 #include <stdlib.h>
 #include "vm/vm_int.h"
 
-struct fuse {
-	const struct vm_op *first, *second;
-	struct vm_op merged; /* as first, with the second's slots and insn; rules change it */
-};
+/* Each rule makes *first do what both did, but for slots and insn, or leaves it as it is and returns false. Both write the
+ * same register. */
 
 /* mov d, s; add d, imm */
-static bool fuse_add_imm(struct fuse *f)
+static bool fuse_add_imm(struct vm_op *first, const struct vm_op *second)
 {
-	if (f->second->op != VM_ADD64_IMM || f->first->op != VM_MOV64_REG)
+	if (first->op != VM_MOV64_REG)
 		return false;
-	f->merged.op = VM_LEA_IMM;
-	f->merged.imm = f->second->imm;
+	first->op = VM_LEA_IMM;
+	first->imm = second->imm;
 	return true;
 }
 
 /* mov d, s; add d, x. With x = d it is s + s. */
-static bool fuse_add_reg(struct fuse *f)
+static bool fuse_add_reg(struct vm_op *first, const struct vm_op *second)
 {
-	if (f->second->op != VM_ADD64_REG || f->first->op != VM_MOV64_REG)
+	if (first->op != VM_MOV64_REG)
 		return false;
-	f->merged.op = VM_LEA_REG;
-	f->merged.index = f->second->src == f->second->dst ? f->first->src : f->second->src;
+	first->op = VM_LEA_REG;
+	first->index = second->src == second->dst ? first->src : second->src;
 	return true;
 }
 
-static uint16_t load_indexed(uint16_t op)
-{
-	switch (op) {
-	case VM_LDXW:
-		return VM_LDXW_INDEXED;
-	case VM_LDXH:
-		return VM_LDXH_INDEXED;
-	case VM_LDXB:
-		return VM_LDXB_INDEXED;
-	case VM_LDXDW:
-		return VM_LDXDW_INDEXED;
-	default:
-		return 0;
-	}
-}
-
 /* lea d, s + x (or add d, x); ldx d, [d + offset] */
-static bool fuse_load(struct fuse *f)
+static bool fuse_load(struct vm_op *first, const struct vm_op *second, enum vm_opcode indexed)
 {
-	uint16_t op = load_indexed(f->second->op);
-
-	if (!op || f->second->src != f->second->dst || (f->first->op != VM_LEA_REG && f->first->op != VM_ADD64_REG))
+	if (second->src != second->dst || (first->op != VM_LEA_REG && first->op != VM_ADD64_REG))
 		return false;
-	if (f->first->op == VM_ADD64_REG) {
-		f->merged.src = f->first->dst;
-		f->merged.index = f->first->src;
+	if (first->op == VM_ADD64_REG) {
+		first->index = first->src;
+		first->src = first->dst;
 	}
-	f->merged.op = op;
-	f->merged.offset = f->second->offset;
+	first->op = indexed;
+	first->offset = second->offset;
 	return true;
 }
 
 /* lsh d, 32; rsh d, 32 (or arsh): how compilers without 32-bit instructions cut off the upper half. */
-static bool fuse_extension(struct fuse *f)
+static bool fuse_extension(struct vm_op *first, const struct vm_op *second, enum vm_opcode move)
 {
-	bool sign = f->second->op == VM_ARSH64_IMM;
-
-	if (f->first->op != VM_LSH64_IMM || (f->second->op != VM_RSH64_IMM && !sign) || f->first->imm != 32 ||
-	    f->second->imm != 32)
+	if (first->op != VM_LSH64_IMM || first->imm != 32 || second->imm != 32)
 		return false;
-	f->merged.op = sign ? VM_MOVSX32_64 : VM_MOV32_REG;
-	f->merged.src = f->first->dst;
-	f->merged.imm = 0;
+	first->op = move;
+	first->src = first->dst;
+	first->imm = 0;
 	return true;
 }
 
 /* mov d, s; mov32 d, d (or movsx): what fuse_extension() leaves of three. */
-static bool fuse_extended_move(struct fuse *f)
+static bool fuse_extended_move(struct vm_op *first, const struct vm_op *second)
 {
-	if (f->first->op != VM_MOV64_REG || (f->second->op != VM_MOV32_REG && f->second->op != VM_MOVSX32_64) ||
-	    f->second->src != f->second->dst)
+	if (first->op != VM_MOV64_REG || second->src != second->dst)
 		return false;
-	f->merged.op = f->second->op;
+	first->op = second->op;
 	return true;
 }
 
-/* Merges second into *first. All rules need both to write the same register; at most three ops become one. */
+static bool fuse_by_rule(struct vm_op *first, const struct vm_op *second)
+{
+	switch (second->op) {
+	case VM_ADD64_IMM:
+		return fuse_add_imm(first, second);
+	case VM_ADD64_REG:
+		return fuse_add_reg(first, second);
+	case VM_LDXB:
+		return fuse_load(first, second, VM_LDXB_INDEXED);
+	case VM_LDXH:
+		return fuse_load(first, second, VM_LDXH_INDEXED);
+	case VM_LDXW:
+		return fuse_load(first, second, VM_LDXW_INDEXED);
+	case VM_LDXDW:
+		return fuse_load(first, second, VM_LDXDW_INDEXED);
+	case VM_RSH64_IMM:
+		return fuse_extension(first, second, VM_MOV32_REG);
+	case VM_ARSH64_IMM:
+		return fuse_extension(first, second, VM_MOVSX32_64);
+	case VM_MOV32_REG:
+	case VM_MOVSX32_64:
+		return fuse_extended_move(first, second);
+	default:
+		return false;
+	}
+}
+
+/* At most three ops become one. */
 static bool fuse_pair(struct vm_op *first, const struct vm_op *second)
 {
-	static bool (*const rules[])(struct fuse *) = {fuse_add_imm, fuse_add_reg, fuse_load, fuse_extension,
-	                                               fuse_extended_move};
-	struct fuse f = {first, second, *first};
-
-	if (second->flags & VM_OP_LEADER || first->dst != second->dst)
+	if (second->flags & VM_OP_LEADER || first->dst != second->dst || !fuse_by_rule(first, second))
 		return false;
-	f.merged.slots += second->slots;
-	f.merged.insn = second->insn;
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		if (!rules[i](&f))
-			continue;
-		*first = f.merged;
-		return true;
-	}
-	return false;
+	first->slots += second->slots;
+	first->insn = second->insn;
+	return true;
 }
 
 /* Drops merged ops and closes the gaps. places: where each op went. */

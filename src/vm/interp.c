@@ -5,10 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "vm/interp_int.h"
-#if defined(__clang__)
-/* clang takes minutes for the loop with UBSan in it; the unit tests have it, by gcc. */
-#pragma clang attribute push(__attribute__((no_sanitize("undefined"))), apply_to = function)
-#endif
 #include "vm/interp_step.h"
 
 /* ---- memory ---- */
@@ -27,6 +23,7 @@ static void machine_note(struct vm_machine *m, unsigned base, struct vm_window w
 {
 	uint64_t limit = w.size < ANY_ACCESS_BYTES ? 0 : w.size - ANY_ACCESS_BYTES + 1;
 	uint16_t bit = (uint16_t)(1u << base);
+	/* What was found to be readable stays so when it is found to be writable, and the other way round. */
 	bool same = m->low[base] == w.low && (m->read_limit[base] == limit || m->write_limit[base] == limit);
 
 	if (base == FRAME_POINTER) /* whose memory is always the stack */
@@ -520,12 +517,12 @@ static void special_index_make(struct special_index *index)
 	}
 }
 
-/* Cells to go through from each op on to the function's end: of the last few ops, the next ones to come. */
+/* How many cells lead from an op to the end of the program: of the last few ops that were looked at. */
 struct way {
 	uint32_t cells[4]; /* of op i in cells[i % 4] */
 };
 
-/* The label that leads to the end through the fewest cells. Ops are asked for from the last to the first. */
+/* The label from which the fewest cells lead to the end. Ops are asked for from the last to the first. */
 static size_t label_of(const struct vm_ops *ops, size_t op, const struct special_index *index, struct way *way)
 {
 	size_t label = ops->ops[op].op;
@@ -604,7 +601,3 @@ void vm_interp_free(struct vm_interp *i)
 	free(i->functions);
 	free(i);
 }
-
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif

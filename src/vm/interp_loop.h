@@ -6,7 +6,8 @@
  * Runs from c on. Returns NULL at the end and after a fault, or a cell that the other loop is to go on with.
  * With m NULL it only tells its labels.
  */
-static const struct vm_cell *LOOP(struct vm_machine *m, const struct vm_cell *c, const void *const **ret_labels)
+static LOOP_ATTRIBUTES const struct vm_cell *LOOP(struct vm_machine *m, const struct vm_cell *c,
+                                                  const void *const **ret_labels)
 {
 	static const void *const labels[] = {
 #define INSN(id, code, select, value, format, mnemonic, c) &&L_##id,

@@ -155,8 +155,6 @@ STORE(STXDW, uint64_t, S)
 #undef STORE_CHECKED
 
 /* ---- atomics: p is checked and aligned, s is src as a number of that width ---- */
-bool vm_machine_aligned(struct vm_machine *m, uint64_t a, uint32_t size, bool write);
-
 #define ATOMIC(id, bits, address, base, check, writes, statement) \
 	always_inline bool do_##id(OPERANDS) \
 	{ \

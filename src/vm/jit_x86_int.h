@@ -45,7 +45,6 @@ struct jit_flow {
 enum jit_stub_kind {
 	STUB_MEMORY,         /* an access outside of its window */
 	STUB_MEMORY_INDEXED, /* the same of a merged load */
-	STUB_BACKWARD,       /* a jump that was taken: its budget */
 	STUB_BUDGET,         /* the budget is spent */
 	STUB_BUDGET_UNLESS,  /* the budget would be spent if the jump was taken */
 	STUB_FRAMES,         /* too many functions are active */

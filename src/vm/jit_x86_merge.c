@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Several ops by one instruction, and ops that need none. All of it rests on j->live: a value that nobody looks at need not
- * be made. Ops are merged only within a basic block.
+ * Several ops by one instruction, and ops that need none. All of it rests on jit_live(): a value that nobody looks at need
+ * not be made. Ops are merged only within a basic block.
  */
 #if defined(__x86_64__)
 #include "vm/jit_x86_int.h"
@@ -427,6 +427,77 @@ static size_t merge_load(struct jit *j, size_t i)
 	}
 }
 
+/* ---- ldx r, [m]; r += s; stx [m], r ---- */
+static unsigned plain_store_bytes(const struct vm_op *op)
+{
+	switch ((enum vm_opcode)op->op) {
+	case VM_STXB:
+		return 1;
+	case VM_STXW:
+		return 4;
+	case VM_STXDW:
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+/* The opcode's extension, or -1. */
+static int update_operation(const struct vm_op *op)
+{
+	switch (vm_insns[op->op].code & 0xf0) {
+	case 0x00:
+		return X86_ADD;
+	case 0x10:
+		return X86_SUB;
+	case 0x40:
+		return X86_OR;
+	case 0x50:
+		return X86_AND;
+	case 0xa0:
+		return X86_XOR;
+	default:
+		return -1;
+	}
+}
+
+static void update_memory(struct jit *j, struct x86_memory m, unsigned bytes, enum x86_group1 operation,
+                          const struct vm_op *alu)
+{
+	struct x86 *x = &j->x;
+
+	if (format_of(alu) == VM_FORMAT_DST_SRC) {
+		unsigned opcode = x86_group1_opcode(operation) - 2; /* to memory */
+		x86_rm(x, bytes == 1 ? (opcode - 1) | OP_BYTE : opcode | x86_width(bytes == 8), jit_reg(alu->src), m);
+	} else if (bytes == 1) {
+		x86_rm(x, 0x80, operation, m);
+		x86_u8(x, (uint8_t)alu->imm);
+	} else {
+		x86_mi(x, operation, bytes == 8, m, (int32_t)alu->imm);
+	}
+}
+
+static size_t merge_update(struct jit *j, size_t i)
+{
+	const struct vm_op *load = &j->ops->ops[i], *alu = op_behind(j, i), *store = alu ? op_behind(j, i + 1) : NULL;
+	unsigned reg = load->dst, bytes = plain_load_bytes(load);
+	enum vm_format format = alu ? format_of(alu) : VM_FORMAT_NOTHING;
+	int operation;
+
+	if (!store || format_of(load) != VM_FORMAT_LOAD || !bytes || plain_store_bytes(store) != bytes ||
+	    store->dst != load->src || store->offset != load->offset || store->src != reg || store->dst == reg ||
+	    jit_is_needed(j, i + 2, reg) || jit_may_fault(j, i) || jit_may_fault(j, i + 2))
+		return 0;
+	if ((format != VM_FORMAT_DST_IMM || j->blind) && format != VM_FORMAT_DST_SRC)
+		return 0;
+	operation = update_operation(alu);
+	if (operation < 0 || alu->dst != reg || (format == VM_FORMAT_DST_SRC && alu->src == reg) ||
+	    (bytes == 8 && (vm_insns[alu->op].code & 7) != 7))
+		return 0;
+	update_memory(j, jit_memory_operand(j, load), bytes, (enum x86_group1)operation, alu);
+	return 3;
+}
+
 /* ---- arithmetic whose flags tell what the jump behind it asks ---- */
 static bool sets_zero_flag(const struct vm_op *op)
 {
@@ -503,6 +574,8 @@ size_t jit_merge(struct jit *j, size_t i)
 	merged = merge_rest(j, i);
 	if (!merged && fold(j, i))
 		return 1;
+	if (!merged)
+		merged = merge_update(j, i);
 	if (!merged)
 		merged = merge_load(j, i);
 	return merged ? merged : merge_flags(j, i);

@@ -263,14 +263,20 @@ static void memory(struct jit *j)
 	set_program(j);
 }
 
+static void write_bytes(struct x86 *x, const uint8_t *bytes, size_t count)
+{
+	memcpy(x->out, bytes, count);
+	x->out += count;
+}
+
+static const uint8_t xorps[] = {0x0f, 0x57, 0xc0}; /* xorps xmm0, xmm0 */
+
 static void forget(struct jit *j)
 {
 	const int32_t start = offsetof(struct picket_run, spans);
 	struct x86 *x = &j->x;
 
-	x86_u8(x, 0x0f); /* xorps xmm0, xmm0 */
-	x86_u8(x, 0x57);
-	x86_u8(x, 0xc0);
+	write_bytes(x, xorps, sizeof(xorps));
 	for (size_t i = 0; i < 2 * VM_WINDOWS; i++)
 		for (size_t half = 0; half < 2; half++) /* movups [], xmm0 */
 			x86_rm(x, 0x11 | OP_0F, 0,
@@ -283,35 +289,24 @@ static void forget(struct jit *j)
 
 static void zero_frame(struct jit *j)
 {
-	unsigned step = j->avx ? 32 : 16;
+	static const uint8_t vxorps[] = {0xc5, 0xf8, 0x57, 0xc0};  /* the same of all ymm0 */
+	static const uint8_t vmovups[] = {0xc5, 0xfc, 0x11, 0x85}; /* vmovups [rbp + disp32], ymm0 */
+	static const uint8_t vzeroupper[] = {0xc5, 0xf8, 0x77};
 	struct x86 *x = &j->x;
 
-	x86_u8(x, 0x0f); /* xorps xmm0, xmm0; with AVX's form the upper half of ymm0 is 0, too */
-	x86_u8(x, 0x57);
-	x86_u8(x, 0xc0);
-	if (j->avx) {
-		x->out -= 3;
-		x86_u8(x, 0xc5);
-		x86_u8(x, 0xf8);
-		x86_u8(x, 0x57);
-		x86_u8(x, 0xc0);
+	if (!j->avx) {
+		write_bytes(x, xorps, sizeof(xorps));
+		for (int at = -PICKET_STACK_BYTES; at < 0; at += 16) /* movups [rbp + at], xmm0 */
+			x86_rm(x, 0x11 | OP_0F, 0, x86_at(REG_FRAME, at));
+		x86_ret(x);
+		return;
 	}
-	for (unsigned at = 0; at < PICKET_STACK_BYTES; at += step) {
-		if (j->avx) { /* vmovups [rbp + disp32], ymm0 */
-			x86_u8(x, 0xc5);
-			x86_u8(x, 0xfc);
-			x86_u8(x, 0x11);
-			x86_u8(x, 0x85);
-			x86_u32(x, at - PICKET_STACK_BYTES);
-		} else {
-			x86_rm(x, 0x11 | OP_0F, 0, x86_at(REG_FRAME, (int32_t)at - PICKET_STACK_BYTES));
-		}
+	write_bytes(x, vxorps, sizeof(vxorps));
+	for (int at = -PICKET_STACK_BYTES; at < 0; at += 32) {
+		write_bytes(x, vmovups, sizeof(vmovups));
+		x86_u32(x, (uint32_t)at);
 	}
-	if (j->avx) { /* vzeroupper */
-		x86_u8(x, 0xc5);
-		x86_u8(x, 0xf8);
-		x86_u8(x, 0x77);
-	}
+	write_bytes(x, vzeroupper, sizeof(vzeroupper));
 	x86_ret(x);
 }
 
@@ -540,13 +535,11 @@ static void call_tail(struct jit *j)
 		x86_ri(x, X86_SUB, true, RSP, 8);
 	x86_mov(x, true, RDI, REG_RUN);
 	call_c(j, (uintptr_t)tail_call);
-	if (j->checked) {
-		x86_mov(x, true, R10, RAX);
+	x86_mov(x, true, R10, RAX);
+	if (j->checked)
 		pop_call(j);
-	} else {
-		x86_mov(x, true, R10, RAX);
+	else
 		x86_ri(x, X86_ADD, true, RSP, 8);
-	}
 	x86_rr(x, 0x85 | OP_W, R10, R10);
 	gone = x86_skip_if(x, CC_NOT_EQUAL);
 	x86_constant(x, RAX, (uint64_t)-ENOENT, true);

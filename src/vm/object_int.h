@@ -98,10 +98,10 @@ struct vm_function_info {
 	bool global;
 	uint32_t program;                /* 1 + index in object->programs; 0: only a subprogram */
 	uint32_t first_link, link_count; /* sorted by insn */
+	const char *kept_name;           /* the object's copy; NULL: not made yet */
 	/* of the program that is being linked */
 	uint32_t linked; /* its number, from 1: other values are left from before */
 	uint32_t position;
-	const char *kept_name; /* the object's copy; NULL: not made yet */
 };
 
 enum vm_target_kind {
@@ -187,7 +187,8 @@ int vm_loader_find_links(struct vm_loader *l) must_check;
 /* What the relocation of an address means. addend: what the place itself holds, in bytes. */
 int vm_loader_resolve(struct vm_loader *l, uint32_t section, const struct vm_relocation *r, int64_t addend,
                       struct vm_target *ret_target) must_check;
-/* Relocations of a section, checked against its size and the symbols. ret_relocations: free(); NULL: none. */
+/* Relocations of a section, checked against its size and the symbols. ret_relocations: free();
+ * both are untouched if there are none. */
 int vm_loader_relocations(struct vm_loader *l, uint32_t section, struct vm_relocation **ret_relocations,
                           size_t *ret_count) must_check;
 

@@ -95,9 +95,8 @@ static int declare_extern(struct vm_loader *l, const struct vm_btf_variable *v, 
 {
 	const char *text = vm_btf_type(&l->btf, v->type).name;
 	struct str name = str_make(text, strnlen(text, VM_ELF_NAME_MAX));
-	int r;
+	int r = map_put(&l->externs, name, (void *)(uintptr_t)kind, NULL);
 
-	r = map_put(&l->externs, name, (void *)(uintptr_t)kind, NULL);
 	if (r == -ENOSPC)
 		return vm_loader_error(l, l->btf_section, 0, "more than %d externs", VM_OBJECT_EXTERNS_MAX);
 	if (kind == VM_EXTERN_KCONFIG)
@@ -194,7 +193,7 @@ static int read_attribute(struct vm_loader *l, const struct vm_definition *d, co
 
 static int read_values(struct vm_loader *l, struct vm_definition *d, const struct vm_btf_member *m);
 
-/* d->values of an inner map is not looked at: values is NULL then. */
+/* spec: that of d, or of the maps in it. */
 static int read_spec(struct vm_loader *l, struct vm_definition *d, const struct vm_btf_type *t, bool inner,
                      struct picket_map_spec *spec)
 {

@@ -99,8 +99,17 @@ static void enter(struct tracker *t, uint64_t frame, unsigned arguments)
 	memset(&t->stack[frame - PICKET_STACK_BYTES - t->stack_low], false, PICKET_STACK_BYTES);
 }
 
+/* Packet instructions that read outside are exits, too. */
+static bool has_left(const struct tracker *t, size_t insn)
+{
+	enum vm_format format = t->before ? vm_insns[t->before->op].format : VM_FORMAT_DST;
+
+	return format == VM_FORMAT_NOTHING ||
+	       ((format == VM_FORMAT_PACKET_IMM || format == VM_FORMAT_PACKET_REG) && insn != t->insn + 1);
+}
+
 /* The last instruction may have been a call, or an exit: the frame tells. */
-static void follow_call(struct tracker *t, uint64_t frame)
+static void follow_call(struct tracker *t, uint64_t frame, size_t insn)
 {
 	if (frame > t->frame && t->depth + 1 < PICKET_FRAMES_MAX) {
 		t->kept[t->depth++] = t->defined & KEPT;
@@ -108,7 +117,7 @@ static void follow_call(struct tracker *t, uint64_t frame)
 		enter(t, frame, t->before->op == VM_CALL_HELPER ? ARGUMENTS : t->defined & ARGUMENTS);
 	} else if (frame < t->frame && t->depth) {
 		t->defined = BIT(0) | BIT(FRAME) | t->kept[--t->depth];
-	} else if (t->before && t->before->op == VM_EXIT) {
+	} else if (has_left(t, insn)) {
 		enter(t, frame, ARGUMENTS); /* the callback again */
 	} else if (t->before && is_call(t->before)) {
 		t->defined = (t->defined & ~ARGUMENTS) | BIT(0);
@@ -129,7 +138,7 @@ static void trace(const struct picket_program *p, size_t insn, const uint64_t re
 		t->frame = registers[FRAME];
 		t->stack_low = t->frame - PICKET_STACK_BYTES;
 	}
-	follow_call(t, registers[FRAME]);
+	follow_call(t, registers[FRAME], insn);
 	op = t->ops[insn];
 	/* What a call hands over is the callee's to read. */
 	reads = op->op == VM_CALL_REG ? BIT(op->dst) : is_call(op) ? 0 : vm_op_reads(op);

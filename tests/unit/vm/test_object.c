@@ -611,7 +611,7 @@ static bool have_cpu(const char *name)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "build/vm-objects/%s", name);
+	object_path(path, name, "text");
 	return access(path, R_OK) == 0;
 }
 
