@@ -24,17 +24,10 @@ static void fault_stub(struct jit *j, const struct jit_stub *s, enum jit_thunk t
 
 bool jit_grow(struct jit *j, void *pointer_to_array, size_t *capacity, size_t size)
 {
-	void *now, *old;
-
-	memcpy(&old, pointer_to_array, sizeof(old));
-	now = reallocarray(old, *capacity, 2 * size);
-	if (!now) {
-		j->x.error = -ENOMEM;
-		return false;
-	}
-	memcpy(pointer_to_array, &now, sizeof(now));
-	*capacity *= 2;
-	return true;
+	if (x86_double(pointer_to_array, capacity, size))
+		return true;
+	j->x.error = -ENOMEM;
+	return false;
 }
 
 struct jit_stub *jit_stub(struct jit *j, enum jit_stub_kind kind, size_t op)

@@ -38,7 +38,7 @@ void x86_done(struct x86 *x)
 	*x = (struct x86){0};
 }
 
-static bool grow(void *pointer_to_array, size_t *capacity, size_t size)
+bool x86_double(void *pointer_to_array, size_t *capacity, size_t size)
 {
 	void *now, *old;
 
@@ -58,13 +58,13 @@ void x86_grow(struct x86 *x)
 
 	if (used > CODE_MAX)
 		x->error = -E2BIG;
-	if (!x->error && capacity - used < X86_ROOM && !grow(&x->code, &capacity, 1))
+	if (!x->error && capacity - used < X86_ROOM && !x86_double(&x->code, &capacity, 1))
 		x->error = -ENOMEM;
 	if (!x->error && x->fixup_capacity - x->fixup_count < X86_ROOM_FIXUPS &&
-	    !grow(&x->fixups, &x->fixup_capacity, sizeof(*x->fixups)))
+	    !x86_double(&x->fixups, &x->fixup_capacity, sizeof(*x->fixups)))
 		x->error = -ENOMEM;
 	if (!x->error && x->label_capacity - x->label_count < X86_ROOM_FIXUPS &&
-	    !grow(&x->labels, &x->label_capacity, sizeof(*x->labels)))
+	    !x86_double(&x->labels, &x->label_capacity, sizeof(*x->labels)))
 		x->error = -ENOMEM;
 	if (x->error) {
 		used = x->fixup_count = 0;
@@ -79,7 +79,7 @@ uint32_t x86_new_labels(struct x86 *x, size_t count)
 	uint32_t first = (uint32_t)x->label_count;
 
 	while (!x->error && x->label_capacity - x->label_count < count + X86_ROOM_FIXUPS)
-		if (!grow(&x->labels, &x->label_capacity, sizeof(*x->labels)))
+		if (!x86_double(&x->labels, &x->label_capacity, sizeof(*x->labels)))
 			x->error = -ENOMEM;
 	if (x->error)
 		return 0;

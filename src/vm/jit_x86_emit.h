@@ -77,6 +77,8 @@ struct x86 {
 /* labels: that many are there from the beginning, unplaced. guess: bytes of code. -ENOMEM. */
 int x86_init(struct x86 *x, size_t labels, size_t guess) must_check;
 void x86_done(struct x86 *x);
+/* Makes an array twice as long; false: no memory, and it stays as it is. */
+bool x86_double(void *pointer_to_array, size_t *capacity, size_t size) must_check;
 /* Makes room for X86_ROOM bytes, X86_ROOM_FIXUPS fixups and as many labels. The functions below do not look. */
 #define X86_ROOM 1024
 #define X86_ROOM_FIXUPS 64
@@ -297,12 +299,6 @@ static inline void x86_indirect_memory(struct x86 *x, unsigned extension, struct
 static inline uint8_t *x86_skip_if(struct x86 *x, enum x86_condition cc)
 {
 	x86_u8(x, 0x70 | (unsigned)cc);
-	x86_u8(x, 0);
-	return x->out;
-}
-static inline uint8_t *x86_skip(struct x86 *x)
-{
-	x86_u8(x, 0xeb);
 	x86_u8(x, 0);
 	return x->out;
 }

@@ -92,20 +92,20 @@ struct jit {
 	const struct vm_ops *ops;
 	struct vm_hints hints; /* checked code, or where an array is looked up */
 	bool checked, bmi2, avx;
-	bool needs_run;   /* verified: r12 is used */
-	bool windows;     /* checked: some access looks at them */
-	bool tail_calls;  /* in functions that are called: run->program changes */
-	uint64_t blind;   /* state of the generator of keys; 0: off */
-	uint32_t entries; /* label of function 0 as it is called; the others' follow */
-	uint32_t entry;   /* label of function 0 as C enters it */
-	uint32_t body;    /* label of function 0's beginning proper */
-	uint32_t thunks;  /* label of the first thunk */
-	uint32_t used;    /* thunks that are needed, one bit each */
-	struct jit_stub *stubs;
-	size_t stub_count, stub_capacity;
+	bool needs_run;        /* verified: r12 is used */
+	bool windows;          /* checked: some access looks at them */
+	bool tail_calls;       /* a function that was called may have gone on in another program */
+	uint64_t blind;        /* state of the generator of keys; 0: off */
+	uint32_t entries;      /* label of function 0 as it is called; the others' follow */
+	uint32_t entry;        /* label of function 0 as C enters it */
+	uint32_t body;         /* label of function 0's beginning proper */
+	uint32_t thunks;       /* label of the first thunk */
+	uint32_t used;         /* thunks that are needed, one bit each */
+	struct jit_flow *flow; /* of each op: where more is read than by the ops themselves; or NULL */
 	/* of the function that is compiled */
 	const struct vm_function *function;
-	struct jit_flow *flow; /* of each op: where more is read than by the ops themselves; or NULL */
+	struct jit_stub *stubs; /* still to be written */
+	size_t stub_count, stub_capacity;
 	struct jit_fold folds[11];
 	bool any_fold;
 	struct jit_kept_fold *kept; /* for stubs */
@@ -162,10 +162,17 @@ static inline uint32_t jit_label(const struct jit *j, size_t op)
 {
 	return j->labels + (uint32_t)op;
 }
+/* jit_x86.c */
 /* Has the function's end write such a stub. Valid until the next one is asked for. */
 struct jit_stub *jit_stub(struct jit *j, enum jit_stub_kind kind, size_t op);
+/* Doubles an array. false: no memory; it is the caller's then to begin again with it. */
+bool jit_grow(struct jit *j, void *pointer_to_array, size_t *capacity, size_t size);
+/* May it leave the program by a fault? */
+bool jit_may_fault(const struct jit *j, size_t op);
+void jit_leave_frame(struct jit *j);
 
-/* jit_x86.c */
+/* jit_x86_op.c */
+void jit_emit_op(struct jit *j, size_t op);
 /* Loads a constant of the program; blinded if so asked. 64 bits need r10 then. */
 void jit_constant(struct jit *j, unsigned to, uint64_t value);
 /* cmp or test, for a conditional jump. Returns when it jumps. */
@@ -173,13 +180,6 @@ enum x86_condition jit_compare(struct jit *j, const struct vm_op *op);
 void jit_test_immediate(struct jit *j, bool wide, unsigned reg, int32_t imm);
 enum x86_condition jit_jump_condition(const struct vm_op *op);
 bool jit_jump_tests_bits(const struct vm_op *op);
-void jit_emit_op(struct jit *j, size_t op);
-void jit_leave_frame(struct jit *j);
-
-/* Doubles an array. false: no memory; it is the caller's then to begin again with it. */
-bool jit_grow(struct jit *j, void *pointer_to_array, size_t *capacity, size_t size);
-/* May it leave the program by a fault? */
-bool jit_may_fault(const struct jit *j, size_t op);
 
 /* jit_x86_merge.c */
 /* Writes the op, with those behind it if one instruction does for all; returns how many. 0: it is nothing special. */
@@ -215,7 +215,6 @@ struct x86_memory jit_memory_operand(const struct jit *j, const struct vm_op *op
 /* Does it need no test? */
 bool jit_memory_is_safe(const struct jit *j, size_t op);
 void jit_compare_length(struct jit *j, uint32_t need);
-void jit_check_memory(struct jit *j, size_t op, struct x86_memory m, unsigned bytes, bool write);
 void jit_memory_stub(struct jit *j, const struct jit_stub *s);
 void jit_exit_stub(struct jit *j);
 

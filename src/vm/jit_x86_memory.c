@@ -46,6 +46,11 @@ static bool is_atomic(const struct vm_op *op)
 	return code == 0xc3 || code == 0xcb || code == 0xd3 || code == 0xdb;
 }
 
+static bool is_indexed(const struct vm_op *op)
+{
+	return vm_insns[op->op].format == VM_FORMAT_LOAD_INDEXED;
+}
+
 static void address(struct jit *j, unsigned to, struct x86_memory m)
 {
 	if (m.offset || m.index != NO_REGISTER)
@@ -72,18 +77,28 @@ void jit_compare_length(struct jit *j, uint32_t need)
 	}
 }
 
-void jit_check_memory(struct jit *j, size_t op, struct x86_memory m, unsigned bytes, bool write)
+/* r10, an address, against the window where accesses like this one were found before. */
+static void compare_with_window(struct jit *j, unsigned window, unsigned bytes, bool write)
 {
-	const struct vm_hint *hint = &j->hints.of[op];
-	bool indexed = vm_insns[j->ops->ops[op].op].format == VM_FORMAT_LOAD_INDEXED;
+	size_t span = offsetof(struct picket_run, spans) + (write * VM_WINDOWS + window) * sizeof(struct vm_span);
+	size_t count = offsetof(struct vm_span, count) + (size_t)__builtin_ctz(bytes) * sizeof(uint64_t);
+	struct x86 *x = &j->x;
+
+	x86_rm(x, x86_group1_opcode(X86_SUB) | OP_W, R10, jit_run_at(span + offsetof(struct vm_span, low)));
+	x86_rm(x, x86_group1_opcode(X86_CMP) | OP_W, R10, jit_run_at(span + count));
+}
+
+static void check(struct jit *j, size_t op, struct x86_memory m, unsigned bytes, bool write)
+{
 	bool aligned = bytes > 1 && is_atomic(&j->ops->ops[op]);
-	size_t span = offsetof(struct picket_run, spans) + (write * VM_WINDOWS + hint->window) * sizeof(struct vm_span);
+	const struct vm_hint *hint;
 	struct x86 *x = &j->x;
 	struct jit_stub *s;
 
-	if (jit_memory_is_safe(j, op))
+	if (!j->checked || jit_memory_is_safe(j, op))
 		return;
-	s = jit_stub(j, indexed ? STUB_MEMORY_INDEXED : STUB_MEMORY, op);
+	hint = &j->hints.of[op];
+	s = jit_stub(j, is_indexed(&j->ops->ops[op]) ? STUB_MEMORY_INDEXED : STUB_MEMORY, op);
 	if (hint->check == VM_CHECK_CONTEXT && !j->has_context) {
 		jit_compare_length(j, hint->need);
 		x86_jump_if(x, CC_BELOW, s->label);
@@ -96,10 +111,7 @@ void jit_check_memory(struct jit *j, size_t op, struct x86_memory m, unsigned by
 		x86_jump_if(x, CC_NOT_EQUAL, s->label);
 	}
 	if (hint->check == VM_CHECK_MEMORY) {
-		x86_rm(x, x86_group1_opcode(X86_SUB) | OP_W, R10, jit_run_at(span + offsetof(struct vm_span, low)));
-		x86_rm(x, x86_group1_opcode(X86_CMP) | OP_W, R10,
-		       jit_run_at(span + offsetof(struct vm_span, count) +
-		                  (size_t)__builtin_ctz(bytes) * sizeof(uint64_t)));
+		compare_with_window(j, hint->window, bytes, write);
 		x86_jump_if(x, CC_ABOVE_EQUAL, s->label);
 	}
 	x86_place(x, s->back);
@@ -209,12 +221,6 @@ uint64_t jit_x86_memory(struct picket_run *run, uint64_t address, uint32_t acces
 }
 
 /* ---- loads and stores ---- */
-static void check(struct jit *j, size_t op, struct x86_memory m, unsigned bytes, bool write)
-{
-	if (j->checked)
-		jit_check_memory(j, op, m, bytes, write);
-}
-
 void jit_check_load(struct jit *j, size_t op)
 {
 	check(j, op, jit_memory_operand(j, &j->ops->ops[op]), access_bytes(&j->ops->ops[op]), false);

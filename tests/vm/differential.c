@@ -4,7 +4,7 @@
  *
  *   vm_differential [--valid|--hostile|--kernel]… [--count N] [--seed N] [--print]
  *
- * --valid    interpreter, plain interpreter, checked and verified code, blinded or not; as text and back (also --hostile)
+ * --valid    plain interpreter, interpreter, checked and verified code, each fourth also blinded or plain; as text and back
  * --hostile  programs that fault, or never end, in those engines that check
  * --kernel   engines, and the kernel's own just-in-time compiler; needs root
  * --count    of programs of each kind (20,000); --seed: of the first; --print: shows that one, and no more

@@ -27,6 +27,7 @@ struct random_program {
 
 void random_program_make(struct random_program *p, enum random_kind kind, uint64_t seed);
 /* Of RANDOM_KERNEL: replaces the first instructions by those that find the packet as the kernel gives it (TC classifier). */
+#define RANDOM_KERNEL_PROLOGUE 10
 void random_program_for_kernel(struct random_program *p);
 
 #endif

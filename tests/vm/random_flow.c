@@ -11,7 +11,6 @@
 #define BIT(n) (1u << (n))
 #define DEPTH_MAX 5
 #define COST_MAX 20000 /* instructions that one run executes at most, about */
-#define KERNEL_PROLOGUE 10
 
 static bool is_kernel(const struct generator *g)
 {
@@ -80,6 +79,25 @@ static size_t emit_jump(struct generator *g)
 	return random_emit(g, random_one_in(g, 3) ? VM_JA32 : VM_JA, 0, 0, 0, 0);
 }
 
+/* Of a number in memory that nobody else looks at. */
+static size_t memory_condition(struct generator *g)
+{
+	static const uint16_t loads[] = {VM_LDXB, VM_LDXH, VM_LDXW, VM_LDXDW, VM_LDXSB};
+	enum vm_opcode load = loads[random_below(g, ARRAY_SIZE(loads))];
+	struct place p = random_place(g, random_access_size(load), false, false);
+	unsigned reg = random_target(g), masked = random_below(g, 3);
+	size_t jump;
+
+	random_emit(g, load, reg, p.base, p.offset, 0);
+	if (masked)
+		random_emit(g, VM_AND64_IMM, reg, 0, 0, random_one_in(g, 2) ? random_imm(g) : 1 << random_below(g, 8));
+	jump = random_emit(g, masked ? VM_JNE64_IMM : random_opcode(g, VM_FORMAT_JUMP_IMM), reg, 0, 0,
+	                   masked == 2 ? 0 : random_imm(g) >> 8 * random_below(g, 4));
+	random_set(g, reg, (struct value){.kind = EMPTY});
+	g->reserved = 0;
+	return jump;
+}
+
 size_t random_condition(struct generator *g)
 {
 	bool imm = random_one_in(g, 2);
@@ -87,6 +105,8 @@ size_t random_condition(struct generator *g)
 	unsigned a, b;
 
 	g->reserved = 0;
+	if (random_one_in(g, 5))
+		return memory_condition(g);
 	a = random_number_reg(g);
 	b = imm ? 0 : random_number_reg(g);
 	g->reserved = 0;
@@ -619,14 +639,14 @@ void random_declare_functions(struct generator *g)
 static void entry_prologue_kernel(struct generator *g)
 {
 	random_emit(g, VM_STXDW, FRAME, 1, SLOT_OFFSET(SLOT_CONTEXT), 0);
-	while (g->f->count < KERNEL_PROLOGUE - 1)
+	while (g->f->count < RANDOM_KERNEL_PROLOGUE - 1)
 		random_emit(g, VM_MOV64_REG, 7, 1, 0, 0);
 	random_emit(g, VM_STXDW, FRAME, 7, SLOT_OFFSET(SLOT_PACKET), 0);
 }
 
 void random_program_for_kernel(struct random_program *p)
 {
-	const struct picket_insn prologue[KERNEL_PROLOGUE] = {
+	const struct picket_insn prologue[RANDOM_KERNEL_PROLOGUE] = {
 	        p->insns[0],
 	        {.code = vm_insns[VM_LDXW].code, .dst = 7, .src = 1, .offset = offsetof(struct __sk_buff, data)},
 	        {.code = vm_insns[VM_LDXW].code, .dst = 2, .src = 1, .offset = offsetof(struct __sk_buff, data_end)},
@@ -636,7 +656,7 @@ void random_program_for_kernel(struct random_program *p)
 	        {.code = vm_insns[VM_MOV64_IMM].code, .dst = 0},
 	        {.code = vm_insns[VM_EXIT].code},
 	        {.code = vm_insns[VM_MOV64_REG].code, .dst = 7, .src = 7},
-	        p->insns[KERNEL_PROLOGUE - 1],
+	        p->insns[RANDOM_KERNEL_PROLOGUE - 1],
 	};
 
 	memcpy(p->insns, prologue, sizeof(prologue));

@@ -213,12 +213,6 @@ static bool find_pointer(struct generator *g, unsigned size, bool write, bool at
 	return false;
 }
 
-/* Slots of the numbers, as a mask, that are initialised. */
-static uint64_t slots_ready(const struct generator *g)
-{
-	return g->state.slots;
-}
-
 static unsigned pick_slot(struct generator *g, uint64_t mask)
 {
 	unsigned n = random_below(g, (uint32_t)__builtin_popcountll(mask));
@@ -241,12 +235,12 @@ static unsigned stack_base(struct generator *g, int *ret_low)
 static struct place stack_place(struct generator *g, unsigned size, bool write, bool atomic)
 {
 	unsigned slot = write && !atomic ? SLOT_NUMBERS + random_below(g, g->f->slots - SLOT_NUMBERS)
-	                                 : pick_slot(g, slots_ready(g));
+	                                 : pick_slot(g, g->state.slots);
 	int low, inside = (int)(random_below(g, 8) / size * size);
 	struct place p = {.base = stack_base(g, &low)};
 
 	if (!atomic && g->kind != RANDOM_KERNEL && random_one_in(g, 4) &&
-	    slots_ready(g) & slots_ready(g) << 1 & 1ull << slot)
+	    g->state.slots & g->state.slots << 1 & 1ull << slot)
 		inside = (int)random_below(g, 8);
 	if (write && size == 8 && inside == 0)
 		g->state.slots |= 1ull << slot;
@@ -284,7 +278,7 @@ int random_stack_bytes(struct generator *g, unsigned bytes)
 	unsigned first = SLOT_NUMBERS + random_below(g, g->f->slots - SLOT_NUMBERS - slots + 1);
 
 	for (unsigned slot = first; slot < first + slots; slot++) {
-		if (slots_ready(g) & 1ull << slot)
+		if (g->state.slots & 1ull << slot)
 			continue;
 		random_emit(g, VM_STDW, FRAME, 0, SLOT_OFFSET(slot), random_imm(g));
 		g->state.slots |= 1ull << slot;
@@ -329,7 +323,7 @@ static int32_t imm_for(struct generator *g, enum vm_opcode op)
 	return imm;
 }
 
-static void state_arithmetic(struct generator *g)
+static void straight_arithmetic(struct generator *g)
 {
 	static const enum vm_format formats[] = {VM_FORMAT_DST_IMM, VM_FORMAT_DST_SRC, VM_FORMAT_DST_SRC,
 	                                         VM_FORMAT_DST};
@@ -349,13 +343,13 @@ static void state_arithmetic(struct generator *g)
 	random_set_number(g, dst);
 }
 
-static void state_number(struct generator *g)
+static void straight_number(struct generator *g)
 {
 	random_emit_number(g, random_target(g));
 }
 
 /* What compilers write often, and optimisers look for. */
-static void state_zero_extend(struct generator *g)
+static void straight_zero_extend(struct generator *g)
 {
 	unsigned reg = random_number_target(g);
 	unsigned bits = random_one_in(g, 2) ? 32 : 8 * (1 + random_below(g, 7));
@@ -365,7 +359,7 @@ static void state_zero_extend(struct generator *g)
 	            random_one_in(g, 4) ? random_below(g, 64) : bits);
 }
 
-static void state_swap(struct generator *g)
+static void straight_swap(struct generator *g)
 {
 	unsigned a = random_number_target(g), b = random_number_target(g);
 
@@ -374,7 +368,7 @@ static void state_swap(struct generator *g)
 	random_emit(g, VM_XOR64_REG, a, b, 0, 0);
 }
 
-static void state_three_operands(struct generator *g)
+static void straight_three_operands(struct generator *g)
 {
 	static const uint16_t ops[] = {VM_ADD64_REG, VM_SUB64_REG, VM_ADD64_IMM, VM_SUB64_IMM, VM_AND64_IMM,
 	                               VM_MUL64_REG, VM_ADD32_REG, VM_ADD32_IMM, VM_LSH64_IMM, VM_OR64_REG};
@@ -393,7 +387,7 @@ static bool is_atomic(enum vm_opcode op)
 	return (vm_insns[op].code & 0xe7) == (vm_insns[VM_ATOMIC_ADD64].code & 0xe7);
 }
 
-static void state_load(struct generator *g)
+static void straight_load(struct generator *g)
 {
 	enum vm_opcode op = random_opcode(g, VM_FORMAT_LOAD);
 	struct place p = random_place(g, random_access_size(op), false, is_atomic(op));
@@ -406,7 +400,7 @@ static void state_load(struct generator *g)
 	random_set_number(g, dst);
 }
 
-static void state_store(struct generator *g)
+static void straight_store(struct generator *g)
 {
 	bool imm = random_one_in(g, 3);
 	enum vm_opcode op = random_opcode(g, imm ? VM_FORMAT_STORE_IMM : VM_FORMAT_STORE_REG);
@@ -417,7 +411,7 @@ static void state_store(struct generator *g)
 }
 
 #define BIT_FETCH 1 /* of an atomic's immediate: src is written */
-static void state_atomic(struct generator *g)
+static void straight_atomic(struct generator *g)
 {
 	enum vm_opcode op = random_opcode(g, VM_FORMAT_ATOMIC_REG);
 	bool compare = op == VM_CMPXCHG32 || op == VM_CMPXCHG64;
@@ -435,7 +429,7 @@ static void state_atomic(struct generator *g)
 }
 
 /* ---- statements: pointers ---- */
-static void state_fetch(struct generator *g)
+static void straight_fetch(struct generator *g)
 {
 	unsigned reg = random_target(g);
 	enum kind kind;
@@ -447,13 +441,13 @@ static void state_fetch(struct generator *g)
 }
 
 /* From pointer to pointer, through memory. */
-static void state_chain(struct generator *g)
+static void straight_chain(struct generator *g)
 {
 	unsigned reg = random_target(g);
 	enum kind kind = PACKET;
 
 	if (g->kind == RANDOM_KERNEL || !random_has(g, PACKET)) {
-		state_fetch(g);
+		straight_fetch(g);
 		return;
 	}
 	random_fetch(g, PACKET, reg);
@@ -468,7 +462,7 @@ static void state_chain(struct generator *g)
 }
 
 /* pointer + constant. */
-static void state_pointer_add(struct generator *g)
+static void straight_pointer_add(struct generator *g)
 {
 	unsigned src = random_below(g, REGISTERS), dst = random_target(g);
 	struct value v = g->state.regs[src];
@@ -491,7 +485,7 @@ static void state_pointer_add(struct generator *g)
 }
 
 /* pointer + masked number. The kernel forgets what it knows about a packet's bounds here. */
-static void state_pointer_index(struct generator *g)
+static void straight_pointer_index(struct generator *g)
 {
 	static const uint8_t masks[] = {0x38, 0x3f, 0x18, 0x07, 0x0f, 0x08, 0x01};
 	uint8_t mask = masks[random_below(g, ARRAY_SIZE(masks))];
@@ -523,7 +517,7 @@ static void state_pointer_index(struct generator *g)
 	}
 }
 
-static void state_stack_pointer(struct generator *g)
+static void straight_stack_pointer(struct generator *g)
 {
 	unsigned dst = random_target(g);
 	int offset = -8 * (int)random_below(g, g->f->slots);
@@ -534,7 +528,7 @@ static void state_stack_pointer(struct generator *g)
 }
 
 /* An element of an array on the stack. */
-static void state_stack_index(struct generator *g)
+static void straight_stack_index(struct generator *g)
 {
 	static const uint16_t ops[] = {VM_LDXDW, VM_LDXB, VM_LDXSW, VM_STXDW, VM_STXB, VM_STW};
 	enum vm_opcode op = ops[random_below(g, ARRAY_SIZE(ops))];
@@ -554,7 +548,7 @@ static void state_stack_index(struct generator *g)
 }
 
 /* A pointer or number into the stack, and back from there later. */
-static void state_spill(struct generator *g)
+static void straight_spill(struct generator *g)
 {
 	unsigned spill = random_below(g, SPILLS), reg;
 	int offset = SLOT_OFFSET(SLOT_SPILL + spill);
@@ -574,7 +568,7 @@ static void state_spill(struct generator *g)
 }
 
 /* A number put together from bytes. */
-static void state_bytes(struct generator *g)
+static void straight_bytes(struct generator *g)
 {
 	unsigned count = 2u << random_below(g, 2);
 	bool big = random_one_in(g, 2);
@@ -593,8 +587,52 @@ static void state_bytes(struct generator *g)
 	random_set_number(g, byte);
 }
 
+/* As clang writes a remainder. */
+static void straight_remainder(struct generator *g)
+{
+	unsigned a = random_number_reg(g), b = random_number_reg(g), quotient = random_target(g), reg;
+	bool wide = !random_one_in(g, 4);
+
+	g->reserved |= (uint16_t)BIT(quotient);
+	reg = random_target(g);
+	random_emit(g, VM_MOV64_REG, quotient, a, 0, 0);
+	random_emit(g, wide ? VM_DIV64_REG : VM_DIV32_REG, quotient, b, 0, 0);
+	random_emit(g, wide ? VM_MUL64_REG : VM_MUL32_REG, quotient, b, 0, 0);
+	random_emit(g, VM_MOV64_REG, reg, a, 0, 0);
+	random_emit(g, VM_SUB64_REG, reg, quotient, 0, 0);
+	random_set_number(g, reg);
+	random_set(g, quotient, (struct value){.kind = random_one_in(g, 3) ? NUMBER : EMPTY});
+}
+
+/* Changed in memory. */
+static void straight_update(struct generator *g)
+{
+	static const uint16_t loads[] = {VM_LDXB, VM_LDXH, VM_LDXW, VM_LDXDW};
+	static const uint16_t stores[] = {VM_STXB, VM_STXH, VM_STXW, VM_STXDW};
+	unsigned kind = random_below(g, 4), number = random_number_reg(g);
+	struct place p = random_place(g, 1u << kind, true, true);
+	unsigned reg = random_target(g);
+	enum vm_opcode op = random_opcode(g, random_one_in(g, 2) ? VM_FORMAT_DST_IMM : VM_FORMAT_DST_SRC);
+	bool imm = vm_insns[op].format == VM_FORMAT_DST_IMM;
+
+	random_emit(g, loads[kind], reg, p.base, p.offset, 0);
+	random_emit(g, op, reg, imm ? 0 : number, 0, imm ? imm_for(g, op) : 0);
+	random_emit(g, stores[kind], p.base, reg, p.offset, 0);
+	random_set_number(g, reg);
+	if (random_one_in(g, 2))
+		random_set(g, reg, (struct value){.kind = EMPTY});
+}
+
+/* Nobody will look at it: what gave it its value was for nothing. */
+static void straight_forget(struct generator *g)
+{
+	unsigned reg = random_target(g);
+
+	random_set(g, reg, (struct value){.kind = EMPTY});
+}
+
 /* Neighbours, loaded and stored. */
-static void state_copy(struct generator *g)
+static void straight_copy(struct generator *g)
 {
 	static const uint16_t loads[] = {VM_LDXB, VM_LDXH, VM_LDXW, VM_LDXDW};
 	static const uint16_t stores[] = {VM_STXB, VM_STXH, VM_STXW, VM_STXDW};
@@ -610,7 +648,7 @@ static void state_copy(struct generator *g)
 }
 
 /* ---- statements: packet instructions ---- */
-static void state_packet(struct generator *g)
+static void straight_packet(struct generator *g)
 {
 	bool by_reg = random_one_in(g, 2);
 	enum vm_opcode op = random_opcode(g, by_reg ? VM_FORMAT_PACKET_REG : VM_FORMAT_PACKET_IMM);
@@ -643,11 +681,12 @@ static const struct {
 	void (*make)(struct generator *g);
 	uint8_t weight;
 } statements[] = {
-        {state_arithmetic, 30},    {state_number, 5},      {state_zero_extend, 2}, {state_swap, 1},
-        {state_three_operands, 4}, {state_load, 14},       {state_store, 14},      {state_atomic, 6},
-        {state_fetch, 3},          {state_chain, 2},       {state_pointer_add, 4}, {state_pointer_index, 5},
-        {state_stack_pointer, 2},  {state_stack_index, 2}, {state_spill, 4},       {state_bytes, 2},
-        {state_copy, 1},           {state_packet, 2},
+        {straight_arithmetic, 30},    {straight_number, 5},      {straight_zero_extend, 2}, {straight_swap, 1},
+        {straight_three_operands, 4}, {straight_load, 14},       {straight_store, 14},      {straight_atomic, 6},
+        {straight_fetch, 3},          {straight_chain, 2},       {straight_pointer_add, 4}, {straight_pointer_index, 5},
+        {straight_stack_pointer, 2},  {straight_stack_index, 2}, {straight_spill, 4},       {straight_bytes, 2},
+        {straight_copy, 1},           {straight_remainder, 1},   {straight_update, 3},      {straight_forget, 5},
+        {straight_packet, 2},
 };
 
 void random_straight(struct generator *g)

@@ -111,7 +111,7 @@ static bool shrink_by(struct compare *c, struct random_program *p, const char *w
 	bool shrunk = false;
 
 	/* The kernel's way into a program stays. */
-	for (size_t at = p->kind == RANDOM_KERNEL ? 10 : 0; at < p->count;) {
+	for (size_t at = p->kind == RANDOM_KERNEL ? RANDOM_KERNEL_PROLOGUE : 0; at < p->count;) {
 		tried = *p;
 		take_out(&tried, at, run_end(p, at, insns));
 		if (tried.count && still_fails(c, &tried, why)) {

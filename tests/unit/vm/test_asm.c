@@ -258,7 +258,7 @@ static void test_labels(void **state)
 	_cleanup_(base_free_ptr) struct picket_insn *insns = assemble(text, &count);
 	(void)state;
 	assert_int_equal(count, 10);
-	assert_insn(&insns[0], 0x18, 2, 4, 0, 5);
+	assert_insn(&insns[0], 0x18, 2, 4, 0, 6);
 	assert_insn(&insns[2], 0x15, 1, 0, 3, 0);
 	assert_insn(&insns[3], 0x85, 0, 1, 0, 3);
 	assert_insn(&insns[4], 0x06, 0, 0, 0, -5);
@@ -278,7 +278,7 @@ static void test_targets(void **state)
 	        {{.code = 0x06, .imm = 70000}, true, 70001},
 	        {{.code = 0x1d, .offset = 4}, true, 5},
 	        {{.code = 0x85, .src = 1, .imm = 9}, true, 10},
-	        {{.code = 0x18, .src = 4, .imm = -4}, true, -2},
+	        {{.code = 0x18, .src = 4, .imm = -4}, true, -3},
 	        {{.code = 0x85, .imm = 9}, false, 0},
 	        {{.code = 0x18, .imm = 9}, false, 0},
 	        {{.code = 0x79, .offset = 9}, false, 0},

@@ -236,6 +236,20 @@ static void test_stack_bounds(void **state)
 	                 PICKET_FAULT_READ);
 }
 
+/* The same, by a pointer of which the compiler knows nothing, in whatever window it is looked for. */
+static void test_frame_is_gone(void **state)
+{
+	(void)state;
+	for (int others = 0; others < VM_WINDOWS; others++) {
+		char text[512] = "stdw [%r10-16], 0\ncall local f\nmov %r6, %r0\n";
+		for (int i = 0; i < others; i++)
+			strcat(text, "ldxdw %r7, [%r10-16]\n");
+		strcat(text, "ldxb %r1, [%r6-8]\nexit\n"
+		             "f:\nstxdw [%r10-8], %r10\nldxdw %r3, [%r10-8]\nldxb %r2, [%r3-8]\nmov %r0, %r3\nexit");
+		assert_int_equal(compare(text).fault.kind, PICKET_FAULT_READ);
+	}
+}
+
 /* ---- calls ---- */
 static void test_registers_over_calls(void **state)
 {
@@ -270,6 +284,15 @@ static void test_callbacks(void **state)
 	                "add %r0, %r5\nldxdw %r1, [%r10-512]\nadd %r0, %r1\nexit")
 	                .result,
 	        1000);
+}
+
+/* One after the other: each has the frame above its helper's caller. */
+static void test_callbacks_in_turn(void **state)
+{
+	(void)state;
+	assert_result("mov %r1, 30\nlddw %r2, function f\nmov %r3, 0\nmov %r4, 0\ncall loop\nexit\n"
+	              "f:\nstxdw [%r10-8], %r1\nmov %r0, 0\nexit",
+	              30);
 }
 
 static void test_faults_in_callbacks(void **state)
@@ -405,6 +428,29 @@ static void test_loops_over_memory(void **state)
 		}
 }
 
+/* Halves of numbers that are more than half of what they seem. */
+static void test_halves_compared(void **state)
+{
+	static const char *const texts[] = {
+	        "mov32 %r3, -1\njslt32 %r3, 10, a\nexit\na:\nadd %r3, %r1\nldxb %r0, [%r3]\nexit",
+	        "lddw %r3, 0x100000004\njlt32 %r3, 10, a\nexit\na:\nadd %r3, %r1\nldxb %r0, [%r3]\nexit",
+	        "mov %r3, -3\njgt %r3, 10, a\nmov %r3, 0\na:\nadd %r3, %r1\nldxb %r0, [%r3]\nexit",
+	        "ldxw %r3, [%r1]\njsle32 %r3, 10, a\nexit\na:\nadd %r3, %r1\nldxb %r0, [%r3]\nexit",
+	        "ldxdw %r3, [%r1]\njlt32 %r3, 10, a\nmov %r3, 1\na:\nadd %r3, %r1\nldxb %r0, [%r3]\nexit",
+	        "ldxdw %r3, [%r1]\nle64 %r3\njsgt %r3, 31, a\nadd %r3, %r1\nldxb %r0, [%r3]\na:\nexit",
+	        "ldxdw %r3, [%r1]\nbe64 %r3\nand32 %r3, %r3\nadd %r3, %r1\nldxb %r0, [%r3]\nexit",
+	};
+	static const uint64_t numbers[] = {5, 0xfffffff0, UINT64_C(0x100000005), UINT64_C(-1), UINT64_C(-40)};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		for (size_t n = 0; n < ARRAY_SIZE(numbers); n++) {
+			uint64_t context[4] = {numbers[n], 2, 3, 4};
+			compare_with_map(texts[i], (struct picket_call){.data = context, .length = sizeof(context)},
+			                 NULL);
+		}
+}
+
 static struct picket_map *make_array(uint32_t value_size, uint32_t entries, uint32_t flags)
 {
 	struct picket_map_spec spec = {.name = "a",
@@ -523,13 +569,16 @@ int main(void)
 	        cmocka_unit_test(test_budget_of_long_loop),
 	        cmocka_unit_test(test_frames),
 	        cmocka_unit_test(test_stack_bounds),
+	        cmocka_unit_test(test_frame_is_gone),
 	        cmocka_unit_test(test_registers_over_calls),
 	        cmocka_unit_test(test_callbacks),
+	        cmocka_unit_test(test_callbacks_in_turn),
 	        cmocka_unit_test(test_faults_in_callbacks),
 	        cmocka_unit_test(test_function_0_is_called),
 	        cmocka_unit_test(test_context_bounds),
 	        cmocka_unit_test(test_region_behind_context),
 	        cmocka_unit_test(test_loops_over_memory),
+	        cmocka_unit_test(test_halves_compared),
 	        cmocka_unit_test(test_array_lookup),
 	        cmocka_unit_test(test_array_lookup_misused),
 	        cmocka_unit_test(test_windows_lapse),

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asks the running kernel what the verifier's tables say: which kinds may call which helpers, which bytes of a context may be
+ * read and written in which width, what may be returned. Each question is a program of a few instructions that is loaded and
+ * thrown away; nothing is attached or run. Needs root.
+ *
+ *   helpers_oracle          differences, one a line; 1 if there are any that are not expected
+ *   helpers_oracle --all    those that are expected, too, with the reason
+ *
+ * Kinds that can be attached in several ways are asked for each of them: a table that is as wide as all of them together
+ * agrees.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/btf.h>
+
+#include "verify/table_int.h"
+
+#define HELPER_LAST 211
+#define CONTEXT_BYTES_MAX 256 /* asked for; longer contexts are of one piece */
+#define ATTACHES_MAX 20
+#define KEEP (-1) /* ends a list of attach types */
+
+static const struct question {
+	enum picket_kind kind;
+	uint32_t type;
+	const char *target; /* name and kind of the type that it is attached to */
+	int target_kind;
+	int attaches[ATTACHES_MAX];
+} questions[] = {
+        {PICKET_KIND_SOCKET_FILTER, BPF_PROG_TYPE_SOCKET_FILTER, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_SCHED_CLS, BPF_PROG_TYPE_SCHED_CLS, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_SCHED_ACT, BPF_PROG_TYPE_SCHED_ACT, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_XDP, BPF_PROG_TYPE_XDP, NULL, 0, {0, BPF_XDP_DEVMAP, BPF_XDP_CPUMAP, KEEP}},
+        {PICKET_KIND_CGROUP_SKB, BPF_PROG_TYPE_CGROUP_SKB, NULL, 0,
+         {BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, KEEP}},
+        {PICKET_KIND_LWT_IN, BPF_PROG_TYPE_LWT_IN, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_LWT_OUT, BPF_PROG_TYPE_LWT_OUT, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_LWT_XMIT, BPF_PROG_TYPE_LWT_XMIT, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_LWT_SEG6LOCAL, BPF_PROG_TYPE_LWT_SEG6LOCAL, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_FLOW_DISSECTOR, BPF_PROG_TYPE_FLOW_DISSECTOR, NULL, 0, {BPF_FLOW_DISSECTOR, KEEP}},
+        {PICKET_KIND_NETFILTER, 32, NULL, 0, {45, KEEP}}, /* since Linux 6.4 */
+        {PICKET_KIND_SOCK_OPS, BPF_PROG_TYPE_SOCK_OPS, NULL, 0, {BPF_CGROUP_SOCK_OPS, KEEP}},
+        {PICKET_KIND_SK_SKB, BPF_PROG_TYPE_SK_SKB, NULL, 0,
+         {BPF_SK_SKB_VERDICT, BPF_SK_SKB_STREAM_PARSER, BPF_SK_SKB_STREAM_VERDICT, KEEP}},
+        {PICKET_KIND_SK_MSG, BPF_PROG_TYPE_SK_MSG, NULL, 0, {BPF_SK_MSG_VERDICT, KEEP}},
+        {PICKET_KIND_SK_REUSEPORT, BPF_PROG_TYPE_SK_REUSEPORT, NULL, 0,
+         {BPF_SK_REUSEPORT_SELECT, BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, KEEP}},
+        {PICKET_KIND_SK_LOOKUP, BPF_PROG_TYPE_SK_LOOKUP, NULL, 0, {BPF_SK_LOOKUP, KEEP}},
+        {PICKET_KIND_CGROUP_SOCK, BPF_PROG_TYPE_CGROUP_SOCK, NULL, 0,
+         {BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET_SOCK_RELEASE, BPF_CGROUP_INET4_POST_BIND,
+          BPF_CGROUP_INET6_POST_BIND, KEEP}},
+        {PICKET_KIND_CGROUP_SOCK_ADDR, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL, 0,
+         {BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET6_BIND, BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT,
+          BPF_CGROUP_UDP4_SENDMSG, BPF_CGROUP_UDP6_SENDMSG, BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP6_RECVMSG,
+          BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME, BPF_CGROUP_INET4_GETSOCKNAME,
+          BPF_CGROUP_INET6_GETSOCKNAME, KEEP}},
+        {PICKET_KIND_CGROUP_DEVICE, BPF_PROG_TYPE_CGROUP_DEVICE, NULL, 0, {BPF_CGROUP_DEVICE, KEEP}},
+        {PICKET_KIND_CGROUP_SYSCTL, BPF_PROG_TYPE_CGROUP_SYSCTL, NULL, 0, {BPF_CGROUP_SYSCTL, KEEP}},
+        {PICKET_KIND_CGROUP_SOCKOPT, BPF_PROG_TYPE_CGROUP_SOCKOPT, NULL, 0,
+         {BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_SETSOCKOPT, KEEP}},
+        {PICKET_KIND_KPROBE, BPF_PROG_TYPE_KPROBE, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_TRACEPOINT, BPF_PROG_TYPE_TRACEPOINT, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_PERF_EVENT, BPF_PROG_TYPE_PERF_EVENT, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_RAW_TRACEPOINT, BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_RAW_TRACEPOINT_WRITABLE, BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_TP_BTF, BPF_PROG_TYPE_TRACING, "btf_trace_sched_switch", BTF_KIND_TYPEDEF,
+         {BPF_TRACE_RAW_TP, KEEP}},
+        {PICKET_KIND_FENTRY, BPF_PROG_TYPE_TRACING, "do_unlinkat", BTF_KIND_FUNC, {BPF_TRACE_FENTRY, KEEP}},
+        {PICKET_KIND_FEXIT, BPF_PROG_TYPE_TRACING, "do_unlinkat", BTF_KIND_FUNC, {BPF_TRACE_FEXIT, KEEP}},
+        {PICKET_KIND_FMOD_RET, BPF_PROG_TYPE_TRACING, "bpf_modify_return_test", BTF_KIND_FUNC,
+         {BPF_MODIFY_RETURN, KEEP}},
+        {PICKET_KIND_ITER, BPF_PROG_TYPE_TRACING, "bpf_iter_task", BTF_KIND_FUNC, {BPF_TRACE_ITER, KEEP}},
+        {PICKET_KIND_LSM, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open", BTF_KIND_FUNC, {BPF_LSM_MAC, KEEP}},
+        {PICKET_KIND_LSM_CGROUP, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open", BTF_KIND_FUNC, {BPF_LSM_CGROUP, KEEP}},
+        {PICKET_KIND_STRUCT_OPS, BPF_PROG_TYPE_STRUCT_OPS, "tcp_congestion_ops", BTF_KIND_STRUCT, {0, KEEP}},
+        {PICKET_KIND_SYSCALL, BPF_PROG_TYPE_SYSCALL, NULL, 0, {0, KEEP}},
+        {PICKET_KIND_LIRC_MODE2, BPF_PROG_TYPE_LIRC_MODE2, NULL, 0, {BPF_LIRC_MODE2, KEEP}},
+};
+
+/* Where the tables are wider than this kernel on purpose. */
+static const struct expected {
+	uint32_t helper;
+	const char *why;
+} expected[] = {
+        {BPF_FUNC_probe_write_user, "locked down, or not built in"},
+        {BPF_FUNC_override_return, "needs CONFIG_BPF_KPROBE_OVERRIDE"},
+        {BPF_FUNC_setsockopt, "of an iterator: over TCP sockets only"},
+        {BPF_FUNC_getsockopt, "of an iterator: over TCP sockets only"},
+        {BPF_FUNC_get_func_ret, "needs a trampoline"},
+        {BPF_FUNC_ima_inode_hash, "needs IMA, and a hook that may sleep"},
+        {BPF_FUNC_ima_file_hash, "needs IMA, and a hook that may sleep"},
+};
+
+struct oracle {
+	const struct question *question;
+	const struct verify_kind *kind;
+	uint32_t target;
+	char log[16384];
+	bool all;
+	unsigned asked, differences, known;
+};
+
+enum answer { NO, YES };
+
+static int load(struct oracle *o, int attach, const struct bpf_insn *insns, size_t count)
+{
+	union bpf_attr attr = {
+	        .prog_type = o->question->type,
+	        .expected_attach_type = (uint32_t)attach,
+	        .attach_btf_id = o->target,
+	        .insns = (uint64_t)(uintptr_t)insns,
+	        .insn_cnt = (uint32_t)count,
+	        .license = (uint64_t)(uintptr_t)"GPL",
+	        .log_level = 1,
+	        .log_buf = (uint64_t)(uintptr_t)o->log,
+	        .log_size = sizeof(o->log),
+	        .prog_flags = o->kind->id == PICKET_KIND_SYSCALL ? BPF_F_SLEEPABLE : 0,
+	};
+	int fd;
+
+	o->log[0] = 0;
+	o->asked++;
+	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+#define MOVE(reg, number) {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (number)}
+#define CALL(helper) {.code = BPF_JMP | BPF_CALL, .imm = (helper)}
+#define EXIT {.code = BPF_JMP | BPF_EXIT}
+
+static bool says(const struct oracle *o, const char *text)
+{
+	return strstr(o->log, text);
+}
+
+/* Does the kernel take programs of this kind at all, as far as its verifier? */
+static bool loads(struct oracle *o, int attach)
+{
+	static const struct bpf_insn insns[] = {MOVE(BPF_REG_0, 1), EXIT};
+	int r = load(o, attach, insns, ARRAY_SIZE(insns));
+
+	return r == 0 || says(o, "R0");
+}
+
+static bool any_attach(struct oracle *o, bool (*ask)(struct oracle *o, int attach, const void *what), const void *what)
+{
+	for (size_t i = 0; o->question->attaches[i] != KEEP; i++)
+		if (ask(o, o->question->attaches[i], what))
+			return true;
+	return false;
+}
+
+/* Arguments are not as they should be, so it is never taken; what counts is how far the verifier gets. */
+static bool ask_helper(struct oracle *o, int attach, const void *what)
+{
+	const uint32_t *helper = what;
+	const struct bpf_insn insns[] = {CALL((int32_t)*helper), MOVE(BPF_REG_0, 1), EXIT};
+
+	(void)load(o, attach, insns, ARRAY_SIZE(insns));
+	return !says(o, "cannot use helper") && !says(o, "unknown func") && !says(o, "invalid func");
+}
+
+struct access {
+	uint32_t offset, size;
+	bool write;
+};
+
+static bool ask_access(struct oracle *o, int attach, const void *what)
+{
+	const struct access *a = what;
+	const uint8_t width = a->size == 1 ? BPF_B : a->size == 2 ? BPF_H : a->size == 4 ? BPF_W : BPF_DW;
+	const struct bpf_insn read[] = {
+	        {.code = BPF_LDX | BPF_MEM | width, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1, .off = (int16_t)a->offset},
+	        MOVE(BPF_REG_0, 1),
+	        EXIT,
+	};
+	const struct bpf_insn write[] = {
+	        MOVE(BPF_REG_2, 0),
+	        {.code = BPF_STX | BPF_MEM | width, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_2, .off = (int16_t)a->offset},
+	        MOVE(BPF_REG_0, 1),
+	        EXIT,
+	};
+	int r = a->write ? load(o, attach, write, ARRAY_SIZE(write)) : load(o, attach, read, ARRAY_SIZE(read));
+
+	return r == 0;
+}
+
+static bool ask_return(struct oracle *o, int attach, const void *what)
+{
+	const int32_t *number = what;
+	const struct bpf_insn insns[] = {MOVE(BPF_REG_0, *number), EXIT};
+
+	return load(o, attach, insns, ARRAY_SIZE(insns)) == 0;
+}
+
+/* ---- what the tables say ---- */
+
+static bool table_access(const struct verify_kind *k, const struct access *a)
+{
+	const uint32_t whole = a->write ? FIELD_WRITE : FIELD_READ, part = a->write ? FIELD_NARROW_WRITE : FIELD_NARROW;
+
+	if (a->offset % a->size || a->offset + a->size > k->context_size)
+		return false;
+	if (k->flags & KIND_RAW_CONTEXT && !a->write)
+		return true;
+	for (size_t i = 0; i < k->field_count; i++) {
+		const struct verify_field *f = &k->fields[i];
+
+		if (a->offset < f->offset || a->offset + a->size > (uint32_t)f->offset + f->size)
+			continue;
+		return f->flags & whole && (a->size == f->size || f->flags & part);
+	}
+	return false;
+}
+
+static bool table_return(const struct verify_kind *k, int32_t number)
+{
+	return k->flags & KIND_RETURN_ANY || (number >= k->return_min && number <= k->return_max);
+}
+
+/* ---- comparing ---- */
+
+static const char *why_expected(const struct oracle *o, uint32_t helper)
+{
+	if (o->kind->id == PICKET_KIND_FREPLACE)
+		return "what it replaces decides";
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		if (expected[i].helper == helper)
+			return expected[i].why;
+	return NULL;
+}
+
+static void compare_helpers(struct oracle *o)
+{
+	for (uint32_t id = 1; id <= HELPER_LAST; id++) {
+		bool ours = false, theirs = any_attach(o, ask_helper, &id);
+		const struct verify_proto *p = verify_proto_find(o->kind, id, &ours);
+		const char *why;
+
+		if (ours == theirs)
+			continue;
+		why = ours ? why_expected(o, id) : NULL;
+		*(why ? &o->known : &o->differences) += 1;
+		if (!why || o->all)
+			printf("%s: helper %u (%s): kernel %s, table %s%s%s\n", o->kind->name, id, p->name,
+			       theirs ? "yes" : "no", ours ? "yes" : "no", why ? "; " : "", why ? why : "");
+	}
+}
+
+/* Parts of a number are all allowed by the tables, or none: some that the kernel refuses do no harm. Of a pointer none is. */
+static bool part_of_field(const struct verify_kind *k, const struct access *a, bool ours)
+{
+	for (size_t i = 0; i < k->field_count; i++) {
+		const struct verify_field *f = &k->fields[i];
+
+		if (a->offset >= f->offset && a->offset < (uint32_t)f->offset + f->size)
+			return a->size < f->size && ours == (f->type == FIELD_NUMBER);
+	}
+	return ours && k->flags & KIND_RAW_CONTEXT;
+}
+
+static void compare_context(struct oracle *o)
+{
+	uint32_t end = MIN(o->kind->context_size, (uint32_t)CONTEXT_BYTES_MAX);
+
+	if (o->kind->flags & KIND_BTF_CONTEXT)
+		return;
+	for (struct access a = {0}; a.offset < end; a.offset++) {
+		for (unsigned i = 0; i < 8; i++) {
+			bool ours, theirs, part;
+
+			a.size = 1u << i / 2;
+			a.write = i % 2;
+			if (a.offset % a.size)
+				continue;
+			theirs = any_attach(o, ask_access, &a);
+			ours = table_access(o->kind, &a);
+			if (ours == theirs)
+				continue;
+			part = part_of_field(o->kind, &a, ours);
+			*(part ? &o->known : &o->differences) += 1;
+			if (!part || o->all)
+				printf("%s: %s of %u bytes at %u of the context: kernel %s, table %s%s\n", o->kind->name,
+				       a.write ? "write" : "read", a.size, a.offset, theirs ? "yes" : "no", ours ? "yes" : "no",
+				       part ? "; part of a field" : "");
+		}
+	}
+}
+
+static void compare_returns(struct oracle *o)
+{
+	static const int32_t numbers[] = {INT32_MIN, -4096, -4095, -1, 0, 1, 2, 3, 4, INT32_MAX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		bool theirs = any_attach(o, ask_return, &numbers[i]), ours = table_return(o->kind, numbers[i]);
+
+		if (ours == theirs)
+			continue;
+		o->differences++;
+		printf("%s: returning %d: kernel %s, table %s\n", o->kind->name, numbers[i], theirs ? "yes" : "no",
+		       ours ? "yes" : "no");
+	}
+}
+
+static uint32_t target_id(const struct btf *btf, const struct question *q)
+{
+	int id = q->target && btf ? btf__find_by_name_kind(btf, q->target, (uint32_t)q->target_kind) : 0;
+
+	return id > 0 ? (uint32_t)id : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct oracle o = {.all = argc > 1 && !strcmp(argv[1], "--all")};
+	struct btf *btf = btf__load_vmlinux_btf();
+	unsigned skipped = 0;
+
+	if (geteuid()) {
+		fprintf(stderr, "helpers_oracle: skipped: loading programs needs root\n");
+		btf__free(btf);
+		return 77;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		o.question = &questions[i];
+		o.kind = verify_kind_find(questions[i].kind);
+		o.target = target_id(btf, &questions[i]);
+		if (!loads(&o, questions[i].attaches[0])) {
+			printf("%s: skipped: this kernel does not load it\n", o.kind->name);
+			skipped++;
+			continue;
+		}
+		compare_helpers(&o);
+		compare_context(&o);
+		compare_returns(&o);
+	}
+	btf__free(btf);
+	printf("%u programs, %u kinds skipped, %u differences expected, %u not\n", o.asked, skipped, o.known, o.differences);
+	return o.differences > 0;
+}
