@@ -133,5 +133,5 @@ build/fuzz/$(1): tests/fuzz/$(1).c $(call room_archives,$(2),fuzz) Makefile
 endef
 $(foreach f,$(patsubst tests/fuzz/%.c,%,$(fuzz_sources)),$(eval $(call fuzz,$(f),$(word 2,$(subst _, ,$(f))))))
 
-include tools/targets.mk tools/lib.mk
+include tools/targets.mk tools/lib.mk tools/bench.mk
 -include $(shell find build -name '*.d' -type f 2>/dev/null)

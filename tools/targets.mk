@@ -90,7 +90,8 @@ regen: build/tools/gen_reference ## make the generated files again: docs/referen
 	@build/tools/gen_reference docs/reference
 bench: ## measure what picket costs, against no agent in the same run (root); BENCH_SECONDS, PICKET_FALCO_RULES
 	@tools/deps bench
-	$(build_all) build/picket build/bench/workload
+	$(build_all) build/picket build/bench/workload build/bench/vm
+	@bench/run-vm
 	@bench/run
 
 # ---- to install it ----
