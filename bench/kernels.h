@@ -25,8 +25,7 @@ INLINE u64 kernel_sum64(const u8 *in)
 	const u64 *word = (const u64 *)in;
 	u64 sum = 0;
 
-	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES / 8; i++)
-		sum += word[i];
+	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES / 8; i++) sum += word[i];
 	return sum;
 }
 
@@ -37,9 +36,11 @@ INLINE u64 kernel_prime(const u8 *in)
 
 	(void)in;
 	OPAQUE(limit);
-	KEEP_LOOP for (u64 i = 2; i < limit; i++) {
+	KEEP_LOOP for (u64 i = 2; i < limit; i++)
+	{
 		u64 is_prime = 1;
-		KEEP_LOOP for (u64 j = 2; j * j <= i; j++) {
+		KEEP_LOOP for (u64 j = 2; j * j <= i; j++)
+		{
 			if (i % j == 0) {
 				is_prime = 0;
 				break;
@@ -53,9 +54,9 @@ INLINE u64 kernel_prime(const u8 *in)
 /* Loads of bytes, and branches: compares both halves. */
 INLINE u64 kernel_cmp512(const u8 *in)
 {
-	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES / 2; i++)
-		if (in[i] != in[i + KERNEL_INPUT_BYTES / 2])
-			return i + 1;
+	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES / 2;
+	               i++) if (in[i] != in[i + KERNEL_INPUT_BYTES / 2]) return i +
+	        1;
 	return 0;
 }
 
@@ -64,7 +65,8 @@ INLINE u64 kernel_fnv1a(const u8 *in)
 {
 	u64 hash = 0xcbf29ce484222325ULL;
 
-	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES; i++) {
+	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES; i++)
+	{
 		hash ^= in[i];
 		hash *= 0x100000001b3ULL;
 	}
@@ -126,8 +128,7 @@ INLINE u64 kernel_rules(const u8 *in)
 	const struct kernel_event *event = (const struct kernel_event *)in;
 	u64 all = 0;
 
-	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES / sizeof(*event); i++)
-		all = all * 13 + kernel_rule(&event[i]);
+	KEEP_LOOP for (u32 i = 0; i < KERNEL_INPUT_BYTES / sizeof(*event); i++) all = all * 13 + kernel_rule(&event[i]);
 	return all;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * KIND(id, name, doc): what a program may be for. Included many times, each with its own KIND; what the verifier knows about
+ * KIND(id, name, doc): what a program may be for. Included many times, each with its own KIND; what the verifier knows of
  * each of them is in src/verify/kind.def.
  */
 

@@ -75,25 +75,25 @@ typedef uint64_t (*picket_helper_function)(uint64_t r1, uint64_t r2, uint64_t r3
 /* What an argument must be, and what comes back. The interpreter and the checked compiler test pointers against this before
  * the helper sees them; the verifier proves it beforehand. */
 enum picket_arg {
-	PICKET_ARG_NONE,          /* not taken */
-	PICKET_ARG_ANY,           /* any number */
-	PICKET_ARG_CTX,           /* the context, as r1 had it at entry */
-	PICKET_ARG_MAP,           /* a map of the program */
-	PICKET_ARG_MAP_KEY,       /* readable: key_size bytes of the map before it */
-	PICKET_ARG_MAP_VALUE,     /* readable: value_size bytes of the map before it */
-	PICKET_ARG_MAP_VALUE_OUT, /* writable: value_size bytes of the map before it */
-	PICKET_ARG_MEM,           /* readable: as many bytes as the next argument says */
-	PICKET_ARG_MEM_OR_NULL,   /* the same, or NULL when the next is 0 */
-	PICKET_ARG_MEM_OUT,       /* writable: as many bytes as the next argument says; need not be initialised */
-	PICKET_ARG_SIZE,          /* 1 .. 2^29 */
-	PICKET_ARG_SIZE_OR_ZERO,  /* 0 .. 2^29 */
-	PICKET_ARG_LONG_OUT,      /* writable: 8 bytes */
-	PICKET_ARG_CONST_STR,     /* readable: text with its NUL, at most 4,096 bytes */
-	PICKET_ARG_FUNCTION,      /* a function of the program */
-	PICKET_ARG_CALLBACK_CTX,  /* handed to that function: any number or pointer */
-	PICKET_ARG_RING_RECORD,   /* what ringbuf_reserve gave, not yet submitted or discarded */
-	PICKET_ARG_DYNPTR,        /* an initialised dynptr, 16 bytes of stack */
-	PICKET_ARG_DYNPTR_OUT,    /* an uninitialised one */
+	PICKET_ARG_NONE,            /* not taken */
+	PICKET_ARG_ANY,             /* any number */
+	PICKET_ARG_CTX,             /* the context, as r1 had it at entry */
+	PICKET_ARG_MAP,             /* a map of the program */
+	PICKET_ARG_MAP_KEY,         /* readable: key_size bytes of the map before it */
+	PICKET_ARG_MAP_VALUE,       /* readable: value_size bytes of the map before it */
+	PICKET_ARG_MAP_VALUE_OUT,   /* writable: value_size bytes of the map before it */
+	PICKET_ARG_MEM,             /* readable: as many bytes as the next argument says */
+	PICKET_ARG_MEM_OR_NULL,     /* the same, or NULL when the next is 0 */
+	PICKET_ARG_MEM_OUT,         /* writable: as many bytes as the next argument says; need not be initialised */
+	PICKET_ARG_SIZE,            /* 1 .. 2^29 */
+	PICKET_ARG_SIZE_OR_ZERO,    /* 0 .. 2^29 */
+	PICKET_ARG_LONG_OUT,        /* writable: 8 bytes */
+	PICKET_ARG_CONST_STR,       /* readable: text with its NUL, at most 4,096 bytes */
+	PICKET_ARG_FUNCTION,        /* a function of the program */
+	PICKET_ARG_CALLBACK_CTX,    /* handed to that function: any number or pointer */
+	PICKET_ARG_RING_RECORD,     /* what ringbuf_reserve gave, not yet submitted or discarded */
+	PICKET_ARG_DYNPTR,          /* an initialised dynptr, 16 bytes of stack */
+	PICKET_ARG_DYNPTR_OUT,      /* an uninitialised one */
 	PICKET_ARG_MEM_OUT_OR_NULL, /* as MEM_OUT, or NULL when the next is 0 */
 	PICKET_ARG_ALLOC_SIZE,      /* any number; a verifier needs to know it: what comes back has that size */
 	PICKET_ARG_SPIN_LOCK,       /* writable: a struct bpf_spin_lock, not on the stack */
@@ -283,6 +283,57 @@ const char *picket_object_license(const struct picket_object *o);
 size_t picket_object_map_count(const struct picket_object *o);
 struct picket_map *picket_object_map_at(const struct picket_object *o, size_t index); /* borrowed */
 struct picket_map *picket_object_map(const struct picket_object *o, const char *name);
+
+/* ---- ELF objects, read and linked, and not loaded ---- */
+/* What picket_object_open() says of programs, data and maps holds here; but helpers of any number, functions and variables
+ * of the kernel, and maps of any type and size are taken as they are. No memory is taken for maps. */
+struct picket_image;
+/* bytes: borrowed for the call. ret_image: picket_image_free(). Returns 0; -EINVAL: reterr names section, offset and reason;
+ * -ENOMEM. Any thread; what is read from an image may be read by many. */
+int picket_image_open(const void *bytes, size_t length, struct picket_image **ret_image, struct picket_error *reterr);
+int picket_image_open_file(const char *path, struct picket_image **ret_image, struct picket_error *reterr);
+void picket_image_free(struct picket_image *i); /* NULL is allowed */
+/* Below, all pointers are the image's, and NULL or false if there is no such program, function, map ... */
+const char *picket_image_license(const struct picket_image *i);
+size_t picket_image_program_count(const struct picket_image *i);
+bool picket_image_find(const struct picket_image *i, const char *name, size_t *ret_program);
+const char *picket_image_name(const struct picket_image *i, size_t program);
+const char *picket_image_section(const struct picket_image *i, size_t program);
+/* A program with its subprograms. lddw with src 5 and 6: imm is the map's index in the image, with src 6 the second imm is an
+ * offset in its first value; src 4: a function of the program. A call with src 2 and lddw with src 3 are of the kernel: imm is
+ * an index for picket_image_kernel_name(). */
+const struct picket_insn *picket_image_insns(const struct picket_image *i, size_t program, size_t *ret_count);
+bool picket_image_line(const struct picket_image *i, size_t program, size_t insn, const char **ret_file,
+                       unsigned *ret_line, unsigned *ret_column, const char **ret_text);
+struct picket_image_function {
+	const char *name;
+	uint32_t insn, count; /* of the program's instructions */
+	uint32_t type;        /* its BTF_KIND_FUNC in the image's BTF; 0: unknown */
+	bool global;          /* to others, too: not static and not hidden */
+};
+/* In the order of their instructions, without gaps; [0] is the program's entry. */
+size_t picket_image_function_count(const struct picket_image *i, size_t program);
+bool picket_image_function(const struct picket_image *i, size_t program, size_t index,
+                           struct picket_image_function *ret_function);
+size_t picket_image_map_count(const struct picket_image *i);
+const struct picket_map_spec *picket_image_map(const struct picket_image *i, size_t map);
+struct picket_image_data {
+	const uint8_t *bytes; /* NULL: zeros. Pointers in it are not numbers yet: see picket_image_constant() */
+	size_t length;
+	bool frozen; /* .rodata: nobody writes to it while programs run */
+};
+/* Of a map that is a section of data. */
+bool picket_image_data(const struct picket_image *i, size_t map, struct picket_image_data *ret_data);
+/* The number of 1 to 8 bytes that is there whenever a program runs, unless who loads it sets it before; false: it may be
+ * another one, or is outside. */
+bool picket_image_constant(const struct picket_image *i, size_t map, uint64_t offset, unsigned width,
+                           uint64_t *ret_number);
+/* The object's own types (.BTF). */
+const void *picket_image_btf(const struct picket_image *i, size_t *ret_length);
+/* Functions and variables that are declared only. Weak ones need not be there. */
+size_t picket_image_kernel_count(const struct picket_image *i);
+const char *picket_image_kernel_name(const struct picket_image *i, size_t index);
+bool picket_image_kernel_weak(const struct picket_image *i, size_t index);
 
 /* ---- text ---- */
 /* Assembles text, as docs/sandbox.md has its syntax. ret_insns: free(). Linear time. Returns 0; -EINVAL: reterr says what is

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "vm/object_int.h"
+#include "vm/image.h"
 
 #define COLUMN_BITS 10
 
 /* The last function that begins at or before insn: there is one, as the first begins at 0. */
-static const struct vm_debug_function *find_function(const struct vm_debug *d, size_t insn)
+const struct vm_debug_function *vm_debug_function(const struct vm_debug *d, size_t insn)
 {
 	size_t low = 0, high = d->function_count;
 
@@ -40,7 +40,7 @@ static const struct vm_debug_line *find_line(const struct vm_debug *d, size_t in
 bool vm_debug_line(const struct vm_debug *d, size_t insn, struct vm_source_line *ret_line)
 {
 	const struct vm_debug_line *line = find_line(d, insn);
-	const struct vm_debug_function *f = find_function(d, insn);
+	const struct vm_debug_function *f = vm_debug_function(d, insn);
 
 	/* The compiler gives line 0 to what it made up itself. */
 	if (!line || line->insn < f->insn || !(line->line_column >> COLUMN_BITS))
@@ -70,7 +70,7 @@ bool picket_program_line(const struct picket_program *p, size_t insn, const char
 
 const char *picket_program_function(const struct picket_program *p, size_t insn)
 {
-	return p->debug && insn < p->insn_count ? find_function(p->debug, insn)->name : "";
+	return p->debug && insn < p->insn_count ? vm_debug_function(p->debug, insn)->name : "";
 }
 
 struct picket_program *vm_program_ref_debug(struct picket_program *p, struct vm_debug *debug)

@@ -226,8 +226,8 @@ static int no_helper(struct decoder *d, size_t slot, uint32_t id)
 	const char *name = vm_helper_name(id);
 
 	if (name)
-		return fail(d, slot, "instruction %zu: helper %u, bpf_%s, is the kernel's, and not there in user space", slot,
-		            id, name);
+		return fail(d, slot, "instruction %zu: helper %u, bpf_%s, is the kernel's, and not there in user space",
+		            slot, id, name);
 	return fail(d, slot, "instruction %zu: there is no helper %u", slot, id);
 }
 

@@ -182,6 +182,7 @@ struct vm_elf_symbol vm_elf_symbol(const struct vm_elf *e, uint32_t index)
 	        .section = raw.st_shndx,
 	        .type = ELF64_ST_TYPE(raw.st_info),
 	        .bind = ELF64_ST_BIND(raw.st_info),
+	        .visibility = ELF64_ST_VISIBILITY(raw.st_other),
 	};
 	if (s.type == STT_SECTION && s.section < e->section_count)
 		s.name = e->sections[s.section].name;

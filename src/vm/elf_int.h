@@ -37,7 +37,7 @@ struct vm_elf_symbol {
 	const char *name; /* a section's own symbol has the section's name */
 	uint64_t value, size;
 	uint16_t section; /* an index, or SHN_UNDEF, SHN_ABS, SHN_COMMON */
-	uint8_t type, bind;
+	uint8_t type, bind, visibility;
 };
 
 struct vm_elf {

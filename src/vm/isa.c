@@ -52,7 +52,6 @@ uint16_t vm_op_reads(const struct vm_op *op)
 	case VM_FORMAT_ATOMIC_REG:
 		return BIT(op->dst) | BIT(op->src) | (op->op == VM_CMPXCHG32 || op->op == VM_CMPXCHG64 ? BIT(0) : 0);
 	case VM_FORMAT_CALL_ID:
-		return BIT_RANGE(1, 5);
 	case VM_FORMAT_CALL_FUNCTION:
 		return BIT_RANGE(1, 5);
 	case VM_FORMAT_CALL_DST:

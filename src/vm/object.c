@@ -1,333 +1,208 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/file.h"
+#include "vm/elf_int.h"
 #include "vm/object_int.h"
 
-#define LICENSE_MAX 256     /* bytes, with its NUL */
-#define CORE_ACCESS_MAX 512 /* the same */
+#define SLOT sizeof(struct picket_insn)
+#define CALL (BPF_JMP | BPF_CALL)
+#define CALL_REGISTER (BPF_JMP | BPF_CALL | BPF_X)
+#define LDDW (BPF_LD | BPF_IMM | BPF_DW)
+#define REGISTER_FRAME 10
 
-const char *vm_loader_text(struct vm_loader *l, const char *text)
-{
-	return arena_str(&l->object->text, str_from(text)).data;
-}
-
-/* ---- sections ---- */
-static bool is_named(const char *name, const char *section)
-{
-	size_t length = strlen(section);
-
-	return strncmp(name, section, length) == 0 && (name[length] == '\0' || name[length] == '.');
-}
-
-static enum vm_section_kind section_kind(const struct vm_elf_section *s)
-{
-	if (!s->size || (s->type != SHT_PROGBITS && s->type != SHT_NOBITS))
-		return VM_SECTION_OTHER;
-	if (s->data && s->flags & SHF_EXECINSTR)
-		return VM_SECTION_CODE;
-	if (strcmp(s->name, ".maps") == 0)
-		return VM_SECTION_MAPS;
-	if (is_named(s->name, ".rodata") || is_named(s->name, ".data") || is_named(s->name, ".bss"))
-		return VM_SECTION_DATA;
-	return VM_SECTION_OTHER;
-}
-
-/* The sections that are there once or not at all. */
-static int note_special(struct vm_loader *l, uint32_t index)
-{
-	const char *name = vm_loader_section(l, index)->name;
-	const struct {
-		const char *name;
-		uint32_t *index;
-	} specials[] = {
-	        {".BTF", &l->btf_section},
-	        {".BTF.ext", &l->btf_ext_section},
-	        {".maps", &l->maps_section},
-	        {"license", &l->license_section},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(specials); i++) {
-		if (strcmp(name, specials[i].name) != 0)
-			continue;
-		if (*specials[i].index)
-			return vm_loader_error(l, index, 0, "the object has this section twice");
-		*specials[i].index = index;
-	}
-	return 0;
-}
-
-static int note_relocations(struct vm_loader *l, uint32_t index)
-{
-	struct vm_loader_section *target = &l->sections[vm_loader_section(l, index)->info];
-
-	if (target->relocations)
-		return vm_loader_error(l, index, 0, "section %.64s has two tables of relocations",
-		                       vm_loader_section(l, vm_loader_section(l, index)->info)->name);
-	target->relocations = index;
-	return 0;
-}
-
-static int look_at_section(struct vm_loader *l, uint32_t index, struct map *code_names)
-{
-	const struct vm_elf_section *s = vm_loader_section(l, index);
-	struct vm_loader_section *section = &l->sections[index];
-	void *other = NULL;
-	int r;
-
-	if (s->type == SHT_REL)
-		return note_relocations(l, index);
-	if (is_named(s->name, "maps") || str_starts_with(str_from(s->name), STR("maps/")))
-		return vm_loader_error(l, index, 0,
-		                       "maps defined by struct bpf_map_def are not supported: define them in .maps");
-	section->kind = section_kind(s);
-	if (section->kind != VM_SECTION_CODE)
-		return s->size ? note_special(l, index) : 0;
-	if (s->size % sizeof(struct picket_insn))
-		return vm_loader_error(l, index, 0, "%llu bytes of code are not a multiple of %zu",
-		                       (unsigned long long)s->size, sizeof(struct picket_insn));
-	r = map_put(code_names, str_from(s->name), section, &other);
-	if (other)
-		return vm_loader_error(l, index, 0, "two sections of code have this name");
-	return r;
-}
-
-static int look_at_sections(struct vm_loader *l, struct map *code_names)
-{
-	int r = 0;
-
-	l->sections = calloc(l->elf.section_count, sizeof(*l->sections));
-	if (!l->sections)
-		return -ENOMEM;
-	for (uint32_t i = 1; !r && i < l->elf.section_count; i++)
-		r = look_at_section(l, i, code_names);
-	return r;
-}
-
-static int read_license(struct vm_loader *l)
-{
-	const struct vm_elf_section *s = vm_loader_section(l, l->license_section);
-
-	l->object->license = "";
-	if (!l->license_section)
-		return 0;
-	if (!s->data || !memchr(s->data, '\0', MIN(s->size, (uint64_t)LICENSE_MAX)))
-		return vm_loader_error(l, l->license_section, 0, "the license is no text of less than %d bytes",
-		                       LICENSE_MAX);
-	l->object->license = vm_loader_text(l, (const char *)s->data);
-	return l->object->license ? 0 : -ENOMEM;
-}
-
-/* ---- BTF ---- */
-struct info_visit {
-	struct vm_loader *l;
-	const struct map *code_names;
+struct object_loader {
+	struct picket_object *object;
+	struct picket_options options; /* maps: of the program that is being loaded */
+	struct picket_error *reterr;
 };
 
-/* CO-RE relocations: the types are those that the object was compiled with, so nothing changes; but each must make sense. */
-static bool core_access_valid(const char *access)
+/* ---- what is declared only ---- */
+static const struct picket_helper *find_helper(const struct picket_options *options, const char *name)
 {
-	size_t digits;
-
-	if (strnlen(access, CORE_ACCESS_MAX) == CORE_ACCESS_MAX)
-		return false;
-	digits = strspn(access, "0123456789");
-	while (digits && access[digits] == ':') {
-		access += digits + 1;
-		digits = strspn(access, "0123456789");
-	}
-	return digits && !access[digits];
+	for (size_t i = 0; i < options->helper_count; i++)
+		if (options->helpers[i].name && strcmp(options->helpers[i].name, name) == 0)
+			return &options->helpers[i];
+	return NULL;
 }
 
-static bool core_fits(uint8_t code)
+static int find_extern(const struct object_loader *l, const struct vm_image_extern *e, uint32_t *ret_helper)
 {
-	switch (BPF_CLASS(code)) {
-	case BPF_ALU:
-	case BPF_ALU64:
-		return BPF_SRC(code) == BPF_K;
-	case BPF_LDX:
-	case BPF_ST:
-	case BPF_STX:
-		return true;
-	default:
-		return code == (BPF_LD | BPF_IMM | BPF_DW);
+	const struct picket_helper *helper = find_helper(&l->options, e->name);
+
+	if (helper || e->weak) {
+		*ret_helper = helper ? helper->id : VM_OBJECT_ABSENT;
+		return 0;
 	}
+	if (e->declared)
+		return vm_elf_error(l->reterr, e->section, e->offset,
+		                    "%.64s needs %.64s of the kernel, which user space does not have", e->who, e->name);
+	return vm_elf_error(l->reterr, e->section, e->offset,
+	                    "%.64s needs %.64s, which is not defined, and no helper has that name", e->who, e->name);
 }
 
-static int check_core(struct vm_loader *l, const struct vm_btf_info *info, const struct vm_elf_section *code)
+static int find_externs(const struct object_loader *l)
 {
-	for (uint32_t i = 0; i < info->count; i++) {
-		struct vm_btf_relocation r = vm_btf_relocation(info, i);
-		uint64_t at = info->offset + (uint64_t)i * info->record_bytes;
+	struct picket_object *o = l->object;
+	const struct vm_image_extern *config = &o->image->config;
+	int r = 0;
 
-		if (r.kind > BPF_CORE_TYPE_MATCHES)
-			return vm_loader_error(l, l->btf_ext_section, at, "unknown kind %u of CO-RE relocation",
-			                       r.kind);
-		if (!core_access_valid(vm_btf_text(&l->btf, r.access)))
-			return vm_loader_error(l, l->btf_ext_section, at, "%.64s is no access to a type's parts",
-			                       vm_btf_text(&l->btf, r.access));
-		if (!core_fits(code->data[r.offset]))
-			return vm_loader_error(l, l->btf_ext_section, at,
-			                       "a CO-RE relocation is on an instruction with opcode 0x%02x",
-			                       code->data[r.offset]);
-	}
-	return 0;
-}
-
-/* Notes what there is for a section's instructions. */
-static int visit_info(const struct vm_btf_info *info, void *user)
-{
-	const struct info_visit *v = user;
-	struct vm_loader *l = v->l;
-	struct vm_loader_section *section = map_get(v->code_names, str_from(info->section));
-	const struct vm_elf_section *code;
-
-	if (!section)
-		return vm_loader_error(l, l->btf_ext_section, info->offset, "no section of code has the name %.64s",
-		                       info->section);
-	if (section->info[info->kind].count)
-		return vm_loader_error(l, l->btf_ext_section, info->offset, "two lists of records for section %.64s",
-		                       info->section);
-	code = vm_loader_section(l, (uint32_t)(section - l->sections));
-	for (uint32_t i = 0; i < info->count; i++) {
-		uint32_t offset = vm_btf_function(info, i).offset;
-
-		if (offset >= code->size || offset % sizeof(struct picket_insn))
-			return vm_loader_error(l, l->btf_ext_section, info->offset + (uint64_t)i * info->record_bytes,
-			                       "no instruction begins at offset %u of section %.64s", offset,
-			                       info->section);
-	}
-	section->info[info->kind] = *info;
-	return info->kind == VM_BTF_RELOCATIONS ? check_core(l, info, code) : 0;
-}
-
-/* What they would add is there already, but they must be relocations of this section. */
-static int check_btf_relocations(struct vm_loader *l, uint32_t section)
-{
-	_cleanup_(base_free_ptr) struct vm_relocation *relocations = NULL;
-	size_t count = 0;
-	int r = vm_loader_relocations(l, section, &relocations, &count);
-
-	for (size_t i = 0; !r && i < count; i++)
-		if (relocations[i].type != VM_R_64_NODYLD32 && relocations[i].type != VM_R_64_ABS32)
-			return vm_loader_error(l, section, relocations[i].offset, "relocation type %u cannot be in BTF",
-			                       relocations[i].type);
+	if (config->name)
+		return vm_elf_error(l->reterr, config->section, config->offset,
+		                    "%.64s needs the kernel's configuration %.64s, which user space does not have",
+		                    config->who, config->name);
+	o->helpers = calloc(o->image->extern_count + 1, sizeof(*o->helpers));
+	if (!o->helpers)
+		return -ENOMEM;
+	for (size_t i = 0; !r && i < o->image->extern_count; i++)
+		r = find_extern(l, &o->image->externs[i], &o->helpers[i]);
 	return r;
 }
 
-static int read_btf(struct vm_loader *l, const struct map *code_names)
-{
-	struct info_visit visit = {l, code_names};
-	struct picket_object *o = l->object;
-	int r;
+/* ---- from the image's instructions to those of one program ---- */
+struct program_maps {
+	struct picket_map *maps[VM_OBJECT_MAPS_MAX];
+	size_t count;
+	uint16_t index[VM_OBJECT_MAPS_MAX]; /* of the image's maps, in maps */
+};
 
-	if (!l->btf_section)
-		return 0;
-	r = check_btf_relocations(l, l->btf_section);
-	if (!r)
-		r = vm_btf_open(vm_loader_section(l, l->btf_section), &l->btf, l->reterr);
-	if (r || !l->btf_ext_section)
-		return r;
-	o->source = malloc(l->btf.texts.length);
-	if (!o->source)
-		return -ENOMEM;
-	memcpy(o->source, l->btf.texts.data, l->btf.texts.length);
-	r = check_btf_relocations(l, l->btf_ext_section);
-	return r ? r
-	         : vm_btf_ext_read(vm_loader_section(l, l->btf_ext_section), &l->btf, visit_info, &visit, l->reterr);
+static void number_maps(const struct picket_object *o, const struct vm_map_set *set, struct program_maps *m)
+{
+	m->count = 0;
+	for (uint32_t i = 0; i < o->map_count; i++) {
+		if (!vm_map_set_has(set, i))
+			continue;
+		m->index[i] = (uint16_t)m->count;
+		m->maps[m->count++] = o->maps[i];
+	}
 }
 
-/* ---- programs ---- */
-static int load_programs(struct vm_loader *l)
+static void place_call(const struct picket_object *o, struct picket_insn *insn)
 {
-	l->order = calloc(l->function_count + 1, sizeof(*l->order));
-	if (!l->order)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < l->function_count; i++) {
-		const struct vm_function_info *f = &l->functions[i];
-		struct vm_object_program *p;
-		int r;
+	uint32_t helper;
 
-		if (!f->program)
-			continue;
-		p = &l->object->programs[f->program - 1];
-		p->name = vm_loader_text(l, f->name);
-		p->section = vm_loader_text(l, vm_loader_section(l, f->section)->name);
-		if (!p->name || !p->section)
-			return -ENOMEM;
-		r = vm_loader_link(l, i, &p->program);
-		if (r)
-			return r;
+	if (insn->src != VM_SOURCE_KERNEL_FUNCTION)
+		return;
+	helper = o->helpers[insn->imm];
+	if (helper == VM_OBJECT_ABSENT) /* whoever gets here calls something that is no function, and faults */
+		*insn = (struct picket_insn){.code = CALL_REGISTER, .dst = REGISTER_FRAME};
+	else
+		*insn = (struct picket_insn){
+		        .code = CALL, .dst = insn->dst, .offset = insn->offset, .imm = (int32_t)helper};
+}
+
+static void place_address(const struct picket_object *o, const struct program_maps *m, struct picket_insn *insn)
+{
+	switch (insn->src) {
+	case VM_SOURCE_MAP:
+	case VM_SOURCE_MAP_VALUE:
+		insn->imm = m->index[insn->imm];
+		break;
+	case VM_SOURCE_KERNEL_VARIABLE:
+		insn->src = 0;
+		insn->imm = (int32_t)o->helpers[insn->imm];
+		break;
+	default:
+		break;
 	}
+}
+
+static void place_insns(const struct picket_object *o, const struct program_maps *m, struct vm_image_program *p)
+{
+	for (size_t slot = 0; slot < p->insn_count; slot++) {
+		struct picket_insn *insn = &p->insns[slot];
+
+		if (insn->code == CALL)
+			place_call(o, insn);
+		if (insn->code == LDDW) {
+			place_address(o, m, insn);
+			slot++;
+		}
+	}
+}
+
+/* Says where in the object the program was not accepted: error->offset counts from the program's beginning. */
+static int explain(const struct object_loader *l, int r, const struct picket_error *error,
+                   const struct vm_image_program *p)
+{
+	uint64_t slot = error->offset / SLOT;
+	const struct vm_debug_function *f = vm_debug_function(p->debug, (size_t)slot);
+	struct vm_source_line line;
+
+	if (r == -ENOMEM || !l->reterr)
+		return r;
+	vm_elf_error(l->reterr, f->section, (f->start + slot - f->insn) * SLOT, "program %.64s: %s", p->name,
+	             error->text);
+	if (vm_debug_line(p->debug, (size_t)slot, &line)) {
+		vm_elf_printable(l->reterr->file, sizeof(l->reterr->file), line.file);
+		l->reterr->line = line.line;
+		l->reterr->column = line.column;
+	}
+	return r == -EOPNOTSUPP ? r : -EINVAL;
+}
+
+static int load_program(struct object_loader *l, struct vm_image_program *p, struct picket_program **ret_program)
+{
+	struct picket_program *program = NULL;
+	struct picket_error error = {0};
+	struct program_maps maps;
+	int r;
+
+	number_maps(l->object, &p->maps, &maps);
+	place_insns(l->object, &maps, p);
+	l->options.maps = maps.maps;
+	l->options.map_count = maps.count;
+	r = picket_program_load(p->insns, p->insn_count, &l->options, &program, &error);
+	if (r)
+		return explain(l, r, &error, p);
+	snprintf(program->name, sizeof(program->name), "%s", p->name);
+	*ret_program = vm_program_ref_debug(program, TAKE_PTR(p->debug));
 	return 0;
+}
+
+static int load(struct object_loader *l)
+{
+	struct picket_object *o = l->object;
+	struct picket_image *i = o->image;
+	int r = find_externs(l);
+
+	if (!r)
+		r = vm_object_make_maps(o, l->reterr);
+	if (r)
+		return r;
+	o->programs = calloc(i->program_count + 1, sizeof(struct picket_program *));
+	if (!o->programs)
+		return -ENOMEM;
+	for (size_t k = 0; !r && k < i->program_count; k++)
+		r = load_program(l, &i->programs[k], &o->programs[k]);
+	if (!r)
+		r = vm_object_fill_maps(o, l->reterr);
+	vm_image_drop_content(i);
+	return r;
 }
 
 /* ---- opening ---- */
-static int load(struct vm_loader *l, const void *bytes, size_t length)
-{
-	_cleanup_(map_done) struct map code_names;
-	int r;
-
-	map_init(&code_names, VM_ELF_SECTIONS_MAX);
-	r = vm_elf_open(bytes, length, &l->elf, l->reterr);
-	if (!r)
-		r = look_at_sections(l, &code_names);
-	if (!r)
-		r = read_license(l);
-	if (!r)
-		r = read_btf(l, &code_names);
-	if (!r)
-		r = vm_loader_make_maps(l);
-	if (!r)
-		r = vm_loader_find_functions(l);
-	if (!r)
-		r = vm_loader_find_links(l);
-	if (!r)
-		r = vm_loader_fill_data(l);
-	if (!r)
-		r = load_programs(l);
-	return r ? r : vm_loader_fill_maps(l);
-}
-
-static void loader_free(struct vm_loader *l)
-{
-	if (!l)
-		return;
-	vm_elf_done(&l->elf);
-	vm_btf_done(&l->btf);
-	map_done(&l->externs);
-	free(l->sections);
-	free(l->definitions);
-	free(l->functions);
-	free(l->links);
-	free(l->order);
-	free(l);
-}
-
 int picket_object_open(const void *bytes, size_t length, const struct picket_options *options,
                        struct picket_object **ret_object, struct picket_error *reterr)
 {
 	struct picket_object *o = calloc(1, sizeof(*o));
-	struct vm_loader *l = calloc(1, sizeof(*l));
+	struct object_loader l = {.object = o, .reterr = reterr};
 	int r = -ENOMEM;
 
-	if (!o || !l)
+	if (!o)
 		goto out;
-	arena_init(&o->text, SIZE_MAX); /* names have limits, and those that have names */
-	map_init(&l->externs, VM_OBJECT_EXTERNS_MAX);
 	if (options)
-		l->options = *options;
-	l->object = o;
-	l->reterr = reterr;
-	r = load(l, bytes, length);
+		l.options = *options;
+	r = picket_image_open(bytes, length, &o->image, reterr);
+	if (!r)
+		r = load(&l);
 	if (!r)
 		*ret_object = TAKE_PTR(o);
 out:
 	if (r == -ENOMEM)
 		vm_error(reterr, r, 0, "not enough memory");
-	loader_free(l);
 	picket_object_free(o);
 	return r;
 }
@@ -336,62 +211,56 @@ int picket_object_open_file(const char *path, const struct picket_options *optio
                             struct picket_error *reterr)
 {
 	_cleanup_(buf_done) struct buf bytes;
-	int r;
+	int r = vm_object_read_file(path, &bytes, reterr);
 
-	buf_init(&bytes, VM_ELF_BYTES_MAX);
-	r = file_read(path, &bytes);
-	if (r)
-		return vm_error(reterr, r, 0, "%.128s: %s", path, strerrordesc_np(-r));
-	return picket_object_open(bytes.data, bytes.length, options, ret_object, reterr);
+	return r ? r : picket_object_open(bytes.data, bytes.length, options, ret_object, reterr);
 }
 
 void picket_object_free(struct picket_object *o)
 {
 	if (!o)
 		return;
-	for (size_t i = 0; i < o->jump_count; i++)
-		picket_map_set_program(o->maps[o->jumps[i].map].map, o->jumps[i].index, NULL);
-	for (size_t i = 0; o->programs && i < o->program_count; i++)
-		picket_program_free(o->programs[i].program);
+	vm_object_empty_maps(o);
+	for (size_t i = 0; o->programs && i < o->image->program_count; i++)
+		picket_program_free(o->programs[i]);
 	for (size_t i = 0; i < o->map_count; i++)
-		picket_map_free(o->maps[i].map);
-	arena_done(&o->text);
-	free(o->source);
+		picket_map_free(o->maps[i]);
+	picket_image_free(o->image);
 	free(o->programs);
-	free(o->jumps);
+	free(o->helpers);
 	free(o);
 }
 
 /* ---- what is in it ---- */
 size_t picket_object_program_count(const struct picket_object *o)
 {
-	return o->program_count;
+	return o->image->program_count;
 }
 
 struct picket_program *picket_object_program_at(const struct picket_object *o, size_t index)
 {
-	return index < o->program_count ? o->programs[index].program : NULL;
+	return index < o->image->program_count ? o->programs[index] : NULL;
 }
 
 struct picket_program *picket_object_program(const struct picket_object *o, const char *name)
 {
-	for (size_t i = 0; i < o->program_count; i++)
-		if (strcmp(o->programs[i].name, name) == 0)
-			return o->programs[i].program;
+	for (size_t i = 0; i < o->image->program_count; i++)
+		if (strcmp(o->image->programs[i].name, name) == 0)
+			return o->programs[i];
 	return NULL;
 }
 
 const char *picket_object_section_of(const struct picket_object *o, const struct picket_program *p)
 {
-	for (size_t i = 0; i < o->program_count; i++)
-		if (o->programs[i].program == p)
-			return o->programs[i].section;
+	for (size_t i = 0; i < o->image->program_count; i++)
+		if (o->programs[i] == p)
+			return o->image->programs[i].section;
 	return NULL;
 }
 
 const char *picket_object_license(const struct picket_object *o)
 {
-	return o->license;
+	return o->image->license;
 }
 
 size_t picket_object_map_count(const struct picket_object *o)
@@ -401,13 +270,13 @@ size_t picket_object_map_count(const struct picket_object *o)
 
 struct picket_map *picket_object_map_at(const struct picket_object *o, size_t index)
 {
-	return index < o->map_count ? o->maps[index].map : NULL;
+	return index < o->map_count ? o->maps[index] : NULL;
 }
 
 struct picket_map *picket_object_map(const struct picket_object *o, const char *name)
 {
 	for (size_t i = 0; i < o->map_count; i++)
-		if (strcmp(o->maps[i].name, name) == 0)
-			return o->maps[i].map;
+		if (strcmp(o->image->maps[i].name, name) == 0)
+			return o->maps[i];
 	return NULL;
 }

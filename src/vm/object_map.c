@@ -1,600 +1,126 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/bpf.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "vm/elf_int.h"
 #include "vm/object_int.h"
 
-#define READ_ONLY_SECTION ".rodata"
-#define KCONFIG_SECTION ".kconfig"
+#define fail(reterr, map, ...) vm_elf_error((reterr), (map)->section, (map)->offset, "map %.64s: " __VA_ARGS__)
 
-/* ---- any map ---- */
-static int add_map(struct vm_loader *l, struct picket_map_spec *spec, const char *name, uint32_t section,
-                   uint64_t offset, uint32_t *ret_index)
+/* ---- making ---- */
+static int make_map(struct picket_object *o, const struct vm_image_map *m, uint64_t *memory,
+                    struct picket_error *reterr)
 {
-	struct picket_object *o = l->object;
 	struct picket_error error = {0};
 	struct picket_map *map = NULL;
-	const char *text = vm_loader_text(l, name);
 	int r;
 
-	if (!text)
-		return -ENOMEM;
-	if (o->map_count == VM_OBJECT_MAPS_MAX)
-		return vm_loader_error(l, section, offset, "map %.64s: more than %d maps and sections of data", name,
-		                       VM_OBJECT_MAPS_MAX);
-	snprintf(spec->name, sizeof(spec->name), "%s", name);
-	r = picket_map_new(spec, &map, &error);
+	/* A section of data alone may be too much: nothing is taken for it then. */
+	if (m->origin == VM_IMAGE_DATA && m->spec.value_size > VM_OBJECT_MEMORY_MAX - *memory)
+		return vm_elf_error(reterr, m->section, m->offset, "all maps together would take more than %llu MiB",
+		                    VM_OBJECT_MEMORY_MAX >> 20);
+	r = picket_map_new(&m->spec, &map, &error);
 	if (r == -ENOMEM)
 		return r;
 	if (r)
-		return vm_loader_error(l, section, offset, "map %.64s: %s", name, error.text);
-	l->memory += picket_map_memory(map);
-	o->maps[o->map_count] = (struct vm_object_map){map, text};
-	*ret_index = (uint32_t)o->map_count++;
-	if (l->memory > VM_OBJECT_MEMORY_MAX)
-		return vm_loader_error(l, section, offset, "map %.64s: all maps together would take more than %llu MiB",
-		                       name, VM_OBJECT_MEMORY_MAX >> 20);
+		return fail(reterr, m, "%s", m->name, error.text);
+	o->maps[o->map_count++] = map;
+	*memory += picket_map_memory(map);
+	if (*memory > VM_OBJECT_MEMORY_MAX)
+		return fail(reterr, m, "all maps together would take more than %llu MiB", m->name,
+		            VM_OBJECT_MEMORY_MAX >> 20);
+	if (m->data)
+		memcpy(picket_map_values(map), m->data, m->spec.value_size);
 	return 0;
-}
-
-static struct picket_map_spec value_spec(uint64_t bytes, bool read_only)
-{
-	return (struct picket_map_spec){
-	        .type = BPF_MAP_TYPE_ARRAY,
-	        .key_size = sizeof(uint32_t),
-	        .value_size = (uint32_t)bytes,
-	        .max_entries = 1,
-	        .flags = read_only ? BPF_F_RDONLY_PROG : 0,
-	};
-}
-
-/* ---- sections of data: arrays of one value ---- */
-static bool is_read_only(const struct vm_elf_section *s)
-{
-	return str_starts_with(str_from(s->name), STR(READ_ONLY_SECTION));
-}
-
-static int make_data_map(struct vm_loader *l, uint32_t section)
-{
-	const struct vm_elf_section *s = vm_loader_section(l, section);
-	struct picket_map_spec spec = value_spec(s->size, is_read_only(s));
-	int r;
-
-	if (s->size > VM_OBJECT_MEMORY_MAX - MIN(l->memory, VM_OBJECT_MEMORY_MAX))
-		return vm_loader_error(l, section, 0, "all maps together would take more than %llu MiB",
-		                       VM_OBJECT_MEMORY_MAX >> 20);
-	r = add_map(l, &spec, s->name, section, 0, &l->sections[section].map);
-	if (r)
-		return r;
-	if (s->data)
-		memcpy(picket_map_values(l->object->maps[l->sections[section].map].map), s->data, s->size);
-	return 0;
-}
-
-int vm_loader_kconfig_map(struct vm_loader *l, uint32_t *ret_map)
-{
-	/* All of them are zero and none can be written: they share their bytes. */
-	struct picket_map_spec spec = value_spec(MAX(l->kconfig_bytes, sizeof(uint64_t)), true);
-	uint32_t map = 0;
-
-	if (!l->kconfig) {
-		int r = add_map(l, &spec, KCONFIG_SECTION, l->btf_section, 0, &map);
-		if (r)
-			return r;
-		l->kconfig = map + 1;
-	}
-	*ret_map = l->kconfig - 1;
-	return 0;
-}
-
-/* ---- what BTF declares: externs, and maps as structs whose members' types carry the numbers ---- */
-static int declare_extern(struct vm_loader *l, const struct vm_btf_variable *v, enum vm_extern kind)
-{
-	const char *text = vm_btf_type(&l->btf, v->type).name;
-	struct str name = str_make(text, strnlen(text, VM_ELF_NAME_MAX));
-	int r = map_put(&l->externs, name, (void *)(uintptr_t)kind, NULL);
-
-	if (r == -ENOSPC)
-		return vm_loader_error(l, l->btf_section, 0, "more than %d externs", VM_OBJECT_EXTERNS_MAX);
-	if (kind == VM_EXTERN_KCONFIG)
-		l->kconfig_bytes = MAX(l->kconfig_bytes, v->size);
-	return r;
-}
-
-static int declare_externs(struct vm_loader *l, const struct vm_btf_type *section, enum vm_extern kind)
-{
-	for (uint32_t i = 0; i < section->count; i++) {
-		struct vm_btf_variable v = vm_btf_variable(section, i);
-		int r = declare_extern(l, &v, kind);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-#define fail(l, d, ...) vm_loader_error((l), (l)->maps_section, (d)->offset, "map %.64s: " __VA_ARGS__)
-
-/* __uint(name, N): int (*name)[N]. __ulong(name, N): enum { unique = N } name. */
-static bool read_number(const struct vm_btf *b, uint32_t type, uint64_t *ret_number)
-{
-	struct vm_btf_type t = vm_btf_plain_type(b, type);
-
-	if ((t.kind == BTF_KIND_ENUM || t.kind == BTF_KIND_ENUM64) && t.count == 1) {
-		*ret_number = vm_btf_enumerator(&t, 0);
-		return true;
-	}
-	if (t.kind != BTF_KIND_PTR)
-		return false;
-	t = vm_btf_plain_type(b, t.type);
-	if (t.kind != BTF_KIND_ARRAY)
-		return false;
-	*ret_number = vm_btf_array(&t).nelems;
-	return true;
-}
-
-static const struct attribute {
-	const char *name;
-	enum { ATTRIBUTE_NUMBER, ATTRIBUTE_LONG, ATTRIBUTE_TYPE, ATTRIBUTE_IGNORED } kind;
-	size_t offset; /* in struct picket_map_spec */
-} attributes[] = {
-        {"type", ATTRIBUTE_NUMBER, offsetof(struct picket_map_spec, type)},
-        {"max_entries", ATTRIBUTE_NUMBER, offsetof(struct picket_map_spec, max_entries)},
-        {"map_flags", ATTRIBUTE_NUMBER, offsetof(struct picket_map_spec, flags)},
-        {"key_size", ATTRIBUTE_NUMBER, offsetof(struct picket_map_spec, key_size)},
-        {"value_size", ATTRIBUTE_NUMBER, offsetof(struct picket_map_spec, value_size)},
-        {"key", ATTRIBUTE_TYPE, offsetof(struct picket_map_spec, key_size)},
-        {"value", ATTRIBUTE_TYPE, offsetof(struct picket_map_spec, value_size)},
-        {"map_extra", ATTRIBUTE_LONG, offsetof(struct picket_map_spec, extra)},
-        {"numa_node", ATTRIBUTE_IGNORED, 0},
-        {"pinning", ATTRIBUTE_IGNORED, 0}, /* there is no file system of maps here */
-};
-
-static const struct attribute *find_attribute(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
-		if (strcmp(attributes[i].name, name) == 0)
-			return &attributes[i];
-	return NULL;
-}
-
-static int read_attribute(struct vm_loader *l, const struct vm_definition *d, const struct attribute *a, uint32_t type,
-                          struct picket_map_spec *spec)
-{
-	uint8_t *field = (uint8_t *)spec + a->offset;
-	uint64_t number = 0;
-	uint32_t narrow, before;
-
-	if (a->kind == ATTRIBUTE_TYPE) {
-		struct vm_btf_type t = vm_btf_plain_type(&l->btf, type);
-		if (t.kind != BTF_KIND_PTR || !vm_btf_size(&l->btf, t.type, &narrow))
-			return fail(l, d, "its %s has no size", d->name, a->name);
-		number = narrow;
-	} else if (!read_number(&l->btf, type, &number)) {
-		return fail(l, d, "%s is not a number as __uint() writes it", d->name, a->name);
-	}
-	if (a->kind == ATTRIBUTE_IGNORED)
-		return 0;
-	if (a->kind == ATTRIBUTE_LONG) {
-		memcpy(field, &number, sizeof(number));
-		return 0;
-	}
-	if (number > UINT32_MAX)
-		return fail(l, d, "%s %llu is too large", d->name, a->name, (unsigned long long)number);
-	narrow = (uint32_t)number;
-	memcpy(&before, field, sizeof(before));
-	if (before && before != narrow)
-		return fail(l, d, "%s is said to be %u, and %u", d->name, a->name, before, narrow);
-	memcpy(field, &narrow, sizeof(narrow));
-	return 0;
-}
-
-static int read_values(struct vm_loader *l, struct vm_definition *d, const struct vm_btf_member *m);
-
-/* spec: that of d, or of the maps in it. */
-static int read_spec(struct vm_loader *l, struct vm_definition *d, const struct vm_btf_type *t, bool inner,
-                     struct picket_map_spec *spec)
-{
-	if (t->kind != BTF_KIND_STRUCT)
-		return fail(l, d, "it is not defined by a struct", d->name);
-	for (uint32_t i = 0; i < t->count; i++) {
-		struct vm_btf_member m = vm_btf_member(&l->btf, t, i);
-		const struct attribute *a = find_attribute(m.name);
-		int r;
-
-		if (strcmp(m.name, "values") == 0)
-			r = inner ? fail(l, d, "a map in a map cannot have values", d->name) : read_values(l, d, &m);
-		else if (a)
-			r = read_attribute(l, d, a, m.type, spec);
-		else
-			r = fail(l, d, "unknown attribute %.64s", d->name, m.name);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-/* __array(values, T): T *values[]; T is the inner map's struct, or a function's type. */
-static int read_values(struct vm_loader *l, struct vm_definition *d, const struct vm_btf_member *m)
-{
-	struct vm_btf_type t = vm_btf_plain_type(&l->btf, m->type);
-
-	if (d->values != VM_VALUES_NONE)
-		return fail(l, d, "its values are said twice", d->name);
-	if (t.kind == BTF_KIND_ARRAY)
-		t = vm_btf_plain_type(&l->btf, vm_btf_array(&t).type);
-	if (t.kind != BTF_KIND_PTR || m->bit_offset % 8)
-		return fail(l, d, "its values are no array of pointers", d->name);
-	t = vm_btf_plain_type(&l->btf, t.type);
-	if (d->spec.value_size && d->spec.value_size != sizeof(uint32_t))
-		return fail(l, d, "a value of %u bytes cannot be a map or a program", d->name, d->spec.value_size);
-	d->spec.value_size = sizeof(uint32_t);
-	d->values_offset = m->bit_offset / 8;
-	if (t.kind == BTF_KIND_FUNC_PROTO) {
-		d->values = VM_VALUES_PROGRAMS;
-		return 0;
-	}
-	d->values = VM_VALUES_MAPS;
-	d->spec.inner = &d->inner;
-	return read_spec(l, d, &t, true, &d->inner);
-}
-
-static bool holds_maps(uint32_t type)
-{
-	return type == BPF_MAP_TYPE_ARRAY_OF_MAPS || type == BPF_MAP_TYPE_HASH_OF_MAPS;
-}
-
-/* The kernel's buffers are whole pages, a power of two of them; objects are written as if it rounded. */
-static uint32_t ring_bytes(uint32_t wanted)
-{
-	uint32_t bytes = (uint32_t)sysconf(_SC_PAGESIZE);
-
-	while (bytes < wanted && bytes < 1u << 31)
-		bytes *= 2;
-	return wanted ? bytes : 0;
-}
-
-static int check_definition(struct vm_loader *l, struct vm_definition *d)
-{
-	if (!d->spec.type)
-		return fail(l, d, "it has no type", d->name);
-	if (d->values == VM_VALUES_MAPS && !holds_maps(d->spec.type))
-		return fail(l, d, "maps are its values, but its type %u holds none", d->name, d->spec.type);
-	if (d->values == VM_VALUES_PROGRAMS && d->spec.type != BPF_MAP_TYPE_PROG_ARRAY)
-		return fail(l, d, "programs are its values, but its type %u holds none", d->name, d->spec.type);
-	if (d->spec.type == BPF_MAP_TYPE_RINGBUF)
-		d->spec.max_entries = ring_bytes(d->spec.max_entries);
-	snprintf(d->inner.name, sizeof(d->inner.name), "%.48s.inner", d->name);
-	return 0;
-}
-
-/* ---- .maps ---- */
-/* BTF knows a map's type, the symbol its place: until a linker fills them in, BTF's own offsets are 0. */
-static int index_map_symbols(struct vm_loader *l, struct map *symbols)
-{
-	for (uint32_t i = 1; i < l->elf.symbol_count; i++) {
-		struct vm_elf_symbol s = vm_elf_symbol(&l->elf, i);
-		int r;
-
-		if (s.section != l->maps_section || s.type == STT_SECTION || !*s.name)
-			continue;
-		r = map_put(symbols, str_from(s.name), (void *)(uintptr_t)i, NULL);
-		if (r == -ENOSPC)
-			return vm_loader_error(l, l->maps_section, 0, "more than %zu symbols", symbols->limit);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int read_definition(struct vm_loader *l, const struct map *symbols, uint32_t type, struct vm_definition *d)
-{
-	struct vm_btf_type variable = vm_btf_type(&l->btf, type), t;
-	uint32_t index;
-	struct vm_elf_symbol s;
-	int r;
-
-	d->name = variable.name;
-	if (variable.kind != BTF_KIND_VAR)
-		return fail(l, d, "it is not a variable", d->name);
-	index = (uint32_t)(uintptr_t)map_get(symbols, str_from(d->name));
-	if (!index)
-		return fail(l, d, "no symbol says where it is", d->name);
-	s = vm_elf_symbol(&l->elf, index);
-	d->offset = s.value;
-	d->size = s.size;
-	t = vm_btf_plain_type(&l->btf, variable.type);
-	r = read_spec(l, d, &t, false, &d->spec);
-	return r ? r : check_definition(l, d);
-}
-
-static int compare_definitions(const void *a, const void *b)
-{
-	const struct vm_definition *x = a, *y = b;
-
-	return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-static int read_definitions(struct vm_loader *l, const struct vm_btf_type *section)
-{
-	_cleanup_(map_done) struct map symbols;
-	int r;
-
-	if (l->definitions)
-		return vm_loader_error(l, l->btf_section, 0, "the types of .maps are said twice");
-	if (section->count > VM_OBJECT_MAPS_MAX)
-		return vm_loader_error(l, l->maps_section, 0, "%u maps are more than %d", section->count,
-		                       VM_OBJECT_MAPS_MAX);
-	map_init(&symbols, 4 * VM_OBJECT_MAPS_MAX);
-	l->definitions = calloc(section->count + 1, sizeof(*l->definitions));
-	if (!l->definitions)
-		return -ENOMEM;
-	r = index_map_symbols(l, &symbols);
-	for (uint32_t i = 0; !r && i < section->count; i++)
-		r = read_definition(l, &symbols, vm_btf_variable(section, i).type,
-		                    &l->definitions[l->definition_count++]);
-	if (r)
-		return r;
-	qsort(l->definitions, l->definition_count, sizeof(*l->definitions), compare_definitions);
-	for (uint32_t i = 0; i < l->definition_count; i++) {
-		struct vm_definition *d = &l->definitions[i];
-
-		if (d->spec.inner) /* it has moved */
-			d->spec.inner = &d->inner;
-		if (i && (d->offset == d[-1].offset || d->offset - d[-1].offset < d[-1].size))
-			return fail(l, d, "it lies over map %.64s", d->name, d[-1].name);
-	}
-	return 0;
-}
-
-/* All sections that BTF describes. */
-static int read_btf_sections(struct vm_loader *l)
-{
-	for (uint32_t id = 1; id <= l->btf.type_count; id++) {
-		struct vm_btf_type t = vm_btf_type(&l->btf, id);
-		int r = 0;
-
-		if (t.kind != BTF_KIND_DATASEC)
-			continue;
-		if (strcmp(t.name, ".maps") == 0 && l->maps_section)
-			r = read_definitions(l, &t);
-		else if (strcmp(t.name, KCONFIG_SECTION) == 0)
-			r = declare_externs(l, &t, VM_EXTERN_KCONFIG);
-		else if (strcmp(t.name, ".ksyms") == 0)
-			r = declare_externs(l, &t, VM_EXTERN_KSYM);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-int vm_loader_make_maps(struct vm_loader *l)
-{
-	int r = 0;
-
-	for (uint32_t i = 1; !r && i < l->elf.section_count; i++)
-		if (l->sections[i].kind == VM_SECTION_DATA)
-			r = make_data_map(l, i);
-	if (!r)
-		r = read_btf_sections(l);
-	if (r)
-		return r;
-	if (l->maps_section && !l->definitions)
-		return vm_loader_error(
-		        l, l->maps_section, 0,
-		        "its maps are described by BTF, which the object does not have: compile with -g");
-	l->first_definition = (uint32_t)l->object->map_count;
-	for (uint32_t i = 0; !r && i < l->definition_count; i++) {
-		struct vm_definition *d = &l->definitions[i];
-		uint32_t index;
-
-		r = add_map(l, &d->spec, d->name, l->maps_section, d->offset, &index);
-	}
-	return r;
-}
-
-/* ---- what sections of data and .maps point to ---- */
-static int64_t read_addend(const struct vm_elf_section *s, uint64_t offset)
-{
-	int64_t addend;
-
-	memcpy(&addend, s->data + offset, sizeof(addend));
-	return addend;
-}
-
-static void map_set_add(struct vm_map_set *set, uint32_t map)
-{
-	set->words[map / 64] |= UINT64_C(1) << map % 64;
 }
 
 /* The number that a pointer to target is while programs run. */
-static int address_of(struct vm_loader *l, uint32_t section, uint64_t offset, const struct vm_target *target,
-                      uint64_t *ret_address)
+static uint64_t address_of(const struct picket_object *o, const struct vm_target *target)
 {
-	struct picket_map *map;
-
 	switch (target->kind) {
-	case VM_TARGET_FUNCTION:
-		return vm_loader_error(l, section, offset,
-		                       "a pointer to function %.64s cannot be in data: each program numbers its own",
-		                       l->functions[target->index].name);
 	case VM_TARGET_MAP:
-		*ret_address = (uintptr_t)l->object->maps[target->index].map;
-		return 0;
+		return (uintptr_t)o->maps[target->index];
 	case VM_TARGET_VALUE:
-		map = l->object->maps[target->index].map;
-		*ret_address = (uintptr_t)picket_map_values(map) + target->offset;
-		return 0;
-	case VM_TARGET_HELPER:
-		*ret_address = target->index;
-		return 0;
-	case VM_TARGET_ABSENT:
-		*ret_address = 0;
-		return 0;
+		return (uintptr_t)picket_map_values(o->maps[target->index]) + target->offset;
+	case VM_TARGET_KERNEL:
+		return o->helpers[target->index];
+	case VM_TARGET_FUNCTION: /* read_pointer() refuses it */
+		break;
 	}
-	return -EINVAL;
-}
-
-static int fill_pointer(struct vm_loader *l, uint32_t section, const struct vm_relocation *relocation)
-{
-	const struct vm_elf_section *s = vm_loader_section(l, section);
-	uint32_t map = l->sections[section].map;
-	struct vm_target target;
-	uint64_t address = 0;
-	int r;
-
-	if (relocation->type != VM_R_64_ABS64)
-		return vm_loader_error(l, section, relocation->offset, "relocation type %u cannot be in data",
-		                       relocation->type);
-	r = vm_loader_resolve(l, section, relocation, read_addend(s, relocation->offset), &target);
-	if (!r)
-		r = address_of(l, section, relocation->offset, &target, &address);
-	if (r)
-		return r;
-	memcpy((uint8_t *)picket_map_values(l->object->maps[map].map) + relocation->offset, &address, sizeof(address));
-	if (target.kind == VM_TARGET_MAP || target.kind == VM_TARGET_VALUE)
-		map_set_add(&l->reach[map], target.index);
 	return 0;
 }
 
-/* Who may use a map may use what its value points to, and so on. */
-static void close_reach(struct vm_loader *l)
+static void fill_pointers(struct picket_object *o)
 {
-	size_t count = l->object->map_count;
+	for (size_t i = 0; i < o->image->pointer_count; i++) {
+		const struct vm_image_pointer *p = &o->image->pointers[i];
+		uint64_t address = address_of(o, &p->target);
 
-	for (uint32_t i = 0; i < count; i++)
-		map_set_add(&l->reach[i], i);
-	for (uint32_t middle = 0; middle < count; middle++)
-		for (uint32_t i = 0; i < count; i++) {
-			if (!(l->reach[i].words[middle / 64] >> middle % 64 & 1))
-				continue;
-			for (size_t w = 0; w < VM_MAP_SET_WORDS; w++)
-				l->reach[i].words[w] |= l->reach[middle].words[w];
-		}
+		memcpy((uint8_t *)picket_map_values(o->maps[p->map]) + p->offset, &address, sizeof(address));
+	}
 }
 
-int vm_loader_fill_data(struct vm_loader *l)
+int vm_object_make_maps(struct picket_object *o, struct picket_error *reterr)
 {
-	for (uint32_t i = 1; i < l->elf.section_count; i++) {
-		_cleanup_(base_free_ptr) struct vm_relocation *relocations = NULL;
-		size_t count = 0;
-		int r;
+	uint64_t memory = 0;
+	int r = 0;
 
-		if (l->sections[i].kind != VM_SECTION_DATA)
-			continue;
-		r = vm_loader_relocations(l, i, &relocations, &count);
-		for (size_t k = 0; !r && k < count; k++)
-			r = fill_pointer(l, i, &relocations[k]);
-		if (!r && is_read_only(vm_loader_section(l, i)))
-			r = picket_map_freeze(l->object->maps[l->sections[i].map].map);
+	for (size_t i = 0; !r && i < o->image->map_count; i++)
+		r = make_map(o, &o->image->maps[i], &memory, reterr);
+	if (r)
+		return r;
+	fill_pointers(o);
+	for (size_t i = 0; !r && i < o->map_count; i++)
+		if (o->image->maps[i].frozen)
+			r = picket_map_freeze(o->maps[i]);
+	return r;
+}
+
+/* ---- filling ---- */
+static int put_map(struct picket_object *o, const struct vm_image_value *v, struct picket_error *reterr)
+{
+	const struct vm_image_map *outer = &o->image->maps[v->map];
+	struct picket_map *inner = o->maps[v->target.index];
+	int r = picket_map_update(o->maps[v->map], &v->index, &inner, 0);
+
+	if (!r || r == -ENOMEM)
+		return r;
+	return fail(reterr, outer, "map %.64s cannot be its value %u: %s", outer->name,
+	            o->image->maps[v->target.index].name, v->index, strerrordesc_np(-r));
+}
+
+static int put_program(struct picket_object *o, const struct vm_image_value *v, struct picket_error *reterr)
+{
+	const struct vm_image_map *array = &o->image->maps[v->map];
+	int r = picket_map_set_program(o->maps[v->map], v->index, o->programs[v->target.index]);
+
+	if (!r || r == -ENOMEM)
+		return r;
+	return fail(reterr, array, "program %.64s cannot be its value %u: %s", array->name,
+	            o->image->programs[v->target.index].name, v->index, strerrordesc_np(-r));
+}
+
+int vm_object_fill_maps(struct picket_object *o, struct picket_error *reterr)
+{
+	for (size_t i = 0; i < o->image->value_count; i++) {
+		const struct vm_image_value *v = &o->image->values[i];
+		bool is_map = v->target.kind == VM_TARGET_MAP;
+		int r = is_map ? put_map(o, v, reterr) : put_program(o, v, reterr);
+
 		if (r)
 			return r;
+		o->filled = i + 1;
 	}
-	close_reach(l);
 	return 0;
 }
 
-/* The definition whose bytes hold offset. */
-static struct vm_definition *definition_around(struct vm_loader *l, uint64_t offset)
+void vm_object_empty_maps(struct picket_object *o)
 {
-	uint32_t low = 0, high = l->definition_count;
+	for (size_t i = 0; i < o->filled; i++) {
+		const struct vm_image_value *v = &o->image->values[i];
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		struct vm_definition *d = &l->definitions[middle];
-
-		if (offset < d->offset)
-			high = middle;
-		else if (offset - d->offset >= d->size)
-			low = middle + 1;
-		else
-			return d;
+		if (v->target.kind == VM_TARGET_FUNCTION)
+			picket_map_set_program(o->maps[v->map], v->index, NULL);
 	}
-	return NULL;
-}
-
-static int put_map(struct vm_loader *l, struct vm_definition *d, struct picket_map *outer, uint32_t index,
-                   const struct vm_target *target)
-{
-	struct picket_map *inner;
-	int r;
-
-	if (target->kind != VM_TARGET_MAP)
-		return fail(l, d, "its value %u is not a map", d->name, index);
-	if (d->spec.key_size != sizeof(index))
-		return fail(l, d, "values can be given only if a key has %zu bytes", d->name, sizeof(index));
-	inner = l->object->maps[target->index].map;
-	r = picket_map_update(outer, &index, &inner, 0);
-	return r && r != -ENOMEM ? fail(l, d, "map %.64s cannot be its value %u: %s", d->name,
-	                                l->object->maps[target->index].name, index, strerrordesc_np(-r))
-	                         : r;
-}
-
-static int put_program(struct vm_loader *l, struct vm_definition *d, struct picket_map *array, uint32_t index,
-                       const struct vm_target *target)
-{
-	struct picket_object *o = l->object;
-	const struct vm_function_info *f;
-	int r;
-
-	if (target->kind != VM_TARGET_FUNCTION || !l->functions[target->index].program)
-		return fail(l, d, "its value %u is not a program", d->name, index);
-	f = &l->functions[target->index];
-	r = picket_map_set_program(array, index, o->programs[f->program - 1].program);
-	if (r)
-		return r == -ENOMEM ? r
-		                    : fail(l, d, "program %.64s cannot be its value %u: %s", d->name, f->name, index,
-		                           strerrordesc_np(-r));
-	o->jumps[o->jump_count].map = l->first_definition + (uint32_t)(d - l->definitions);
-	o->jumps[o->jump_count++].index = index;
-	return 0;
-}
-
-static int fill_value(struct vm_loader *l, const struct vm_relocation *relocation)
-{
-	struct vm_definition *d = definition_around(l, relocation->offset);
-	uint64_t values, index;
-	struct vm_target target;
-	struct picket_map *map;
-	int r;
-
-	if (!d || d->values == VM_VALUES_NONE)
-		return vm_loader_error(l, l->maps_section, relocation->offset,
-		                       "only values of maps of maps and of "
-		                       "prog arrays can be initialised");
-	values = d->offset + d->values_offset;
-	index = (relocation->offset - values) / sizeof(uint64_t);
-	if (relocation->offset < values || (relocation->offset - values) % sizeof(uint64_t) || index > UINT32_MAX ||
-	    relocation->type != VM_R_64_ABS64)
-		return fail(l, d, "relocation type %u at offset %llu initialises none of its values", d->name,
-		            relocation->type, (unsigned long long)relocation->offset);
-	r = vm_loader_resolve(l, l->maps_section, relocation,
-	                      read_addend(vm_loader_section(l, l->maps_section), relocation->offset), &target);
-	if (r)
-		return r;
-	map = l->object->maps[l->first_definition + (uint32_t)(d - l->definitions)].map;
-	if (d->values == VM_VALUES_MAPS)
-		return put_map(l, d, map, (uint32_t)index, &target);
-	return put_program(l, d, map, (uint32_t)index, &target);
-}
-
-int vm_loader_fill_maps(struct vm_loader *l)
-{
-	_cleanup_(base_free_ptr) struct vm_relocation *relocations = NULL;
-	size_t count = 0;
-	int r;
-
-	if (!l->maps_section)
-		return 0;
-	r = vm_loader_relocations(l, l->maps_section, &relocations, &count);
-	if (r || !count)
-		return r;
-	l->object->jumps = calloc(count, sizeof(*l->object->jumps));
-	if (!l->object->jumps)
-		return -ENOMEM;
-	for (size_t i = 0; !r && i < count; i++)
-		r = fill_value(l, &relocations[i]);
-	return r;
 }

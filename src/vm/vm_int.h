@@ -94,15 +94,15 @@ struct picket_run {
 	uint64_t frame;     /* r10 of the function that called the helper */
 	uint32_t tail_calls;
 	struct vm_window read[VM_WINDOWS], write[VM_WINDOWS]; /* last hits, kept by the engines as they like */
-	void *unwind;              /* the just-in-time compiler's own: where to go after a fault */
+	void *unwind;                        /* the just-in-time compiler's own: where to go after a fault */
 	struct vm_span spans[2][VM_WINDOWS]; /* the x86-64 compiler's own: read, write */
 	bool spans_lapse;                    /* one of them is not of the context or a region */
-	struct picket_fault fault; /* kind NONE: go on */
+	struct picket_fault fault;           /* kind NONE: go on */
 	uint32_t record_count;
 	struct vm_record records[VM_RECORDS_MAX]; /* those in use come first */
 	const struct vm_lent *lent;
 	struct vm_window text; /* holds the PICKET_ARG_CONST_STR that vm_helper_call() has tested last */
-	uint64_t lock; /* address of the spin lock that the program holds, or 0 */
+	uint64_t lock;         /* address of the spin lock that the program holds, or 0 */
 	uint32_t dynptr_count;
 	struct vm_dynptr dynptrs[VM_DYNPTRS_MAX]; /* those in use come first */
 };

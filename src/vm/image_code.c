@@ -3,7 +3,7 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 
-#include "vm/object_int.h"
+#include "vm/image_int.h"
 
 #define SLOT sizeof(struct picket_insn)
 #define CALL (BPF_JMP | BPF_CALL)
@@ -55,6 +55,7 @@ static int collect_functions(struct vm_loader *l)
 		        .start = (uint32_t)(s.value / SLOT),
 		        .count = (uint32_t)(s.size / SLOT),
 		        .global = s.bind != STB_LOCAL,
+		        .hidden = s.visibility == STV_HIDDEN || s.visibility == STV_INTERNAL,
 		};
 	}
 	return 0;
@@ -113,7 +114,7 @@ static bool in_text(const struct vm_loader *l, const struct vm_function_info *f)
 /* Programs are the global functions outside of .text; where there are none, those in it. */
 static int number_programs(struct vm_loader *l)
 {
-	struct picket_object *o = l->object;
+	struct picket_image *o = l->image;
 	bool text = true;
 
 	for (uint32_t i = 0; i < l->function_count; i++)
@@ -239,42 +240,90 @@ int vm_loader_relocations(struct vm_loader *l, uint32_t section, struct vm_reloc
 }
 
 /* ---- what they refer to ---- */
-static const struct picket_helper *find_helper(const struct vm_loader *l, const char *name)
+static int describe_extern(struct vm_loader *l, uint32_t section, uint64_t offset, const struct vm_elf_symbol *s,
+                           struct vm_image_extern *ret_extern)
 {
-	for (size_t i = 0; i < l->options.helper_count; i++)
-		if (l->options.helpers[i].name && strcmp(l->options.helpers[i].name, name) == 0)
-			return &l->options.helpers[i];
-	return NULL;
+	const char *who = l->walked ? l->walked->name : vm_loader_section(l, section)->name;
+	struct vm_image_extern e = {
+	        .name = vm_loader_text(l, s->name),
+	        .who = vm_loader_text(l, who),
+	        .section = vm_loader_section_text(l, section),
+	        .offset = offset,
+	        .weak = s->bind == STB_WEAK,
+	};
+
+	if (!e.name || !e.who || !e.section)
+		return -ENOMEM;
+	*ret_extern = e;
+	return 0;
+}
+
+static int grow_externs(struct vm_loader *l, uint32_t section, uint64_t offset)
+{
+	struct picket_image *i = l->image;
+	size_t capacity = MAX(2 * i->extern_capacity, (size_t)16);
+	struct vm_image_extern *externs;
+
+	if (i->extern_count == VM_OBJECT_EXTERNS_MAX)
+		return vm_loader_error(l, section, offset, "more than %d externs", VM_OBJECT_EXTERNS_MAX);
+	if (i->extern_count < i->extern_capacity)
+		return 0;
+	externs = reallocarray(i->externs, capacity, sizeof(*externs));
+	if (!externs)
+		return -ENOMEM;
+	i->externs = externs;
+	i->extern_capacity = capacity;
+	return 0;
+}
+
+/* What the kernel, or an embedder, is to give: one for each name. */
+static int resolve_kernel(struct vm_loader *l, uint32_t section, uint64_t offset, const struct vm_elf_symbol *s,
+                          bool declared, struct vm_target *ret_target)
+{
+	struct picket_image *i = l->image;
+	uint32_t number = (uint32_t)(uintptr_t)map_get(&l->extern_index, str_from(s->name));
+	int r;
+
+	if (!number) {
+		r = grow_externs(l, section, offset);
+		if (!r)
+			r = describe_extern(l, section, offset, s, &i->externs[i->extern_count]);
+		if (!r)
+			r = map_put(&l->extern_index, str_from(s->name), (void *)(i->extern_count + 1), NULL);
+		if (r)
+			return r;
+		number = (uint32_t)++i->extern_count;
+		i->externs[number - 1].declared = declared;
+	} else if (i->externs[number - 1].weak && s->bind != STB_WEAK) {
+		r = describe_extern(l, section, offset, s, &i->externs[number - 1]);
+		if (r)
+			return r;
+		i->externs[number - 1].declared = declared;
+	}
+	*ret_target = (struct vm_target){.kind = VM_TARGET_KERNEL, .index = number - 1};
+	return 0;
+}
+
+static int resolve_config(struct vm_loader *l, uint32_t section, uint64_t offset, const struct vm_elf_symbol *s,
+                          struct vm_target *ret_target)
+{
+	*ret_target = (struct vm_target){.kind = VM_TARGET_VALUE};
+	if (s->bind != STB_WEAK && !l->image->config.name) {
+		int r = describe_extern(l, section, offset, s, &l->image->config);
+		if (r)
+			return r;
+	}
+	return vm_loader_kconfig_map(l, &ret_target->index);
 }
 
 static int resolve_extern(struct vm_loader *l, uint32_t section, uint64_t offset, const struct vm_elf_symbol *s,
                           struct vm_target *ret_target)
 {
 	enum vm_extern declared = (enum vm_extern)(uintptr_t)map_get(&l->externs, str_from(s->name));
-	const struct picket_helper *helper = find_helper(l, s->name);
-	const char *who = l->walked ? l->walked->name : vm_loader_section(l, section)->name;
-	bool weak = s->bind == STB_WEAK;
 
-	if (declared == VM_EXTERN_KCONFIG && weak) {
-		*ret_target = (struct vm_target){.kind = VM_TARGET_VALUE};
-		return vm_loader_kconfig_map(l, &ret_target->index);
-	}
 	if (declared == VM_EXTERN_KCONFIG)
-		return vm_loader_error(l, section, offset,
-		                       "%.64s needs the kernel's configuration %.64s, which user space does not have",
-		                       who, s->name);
-	if (helper)
-		*ret_target = (struct vm_target){.kind = VM_TARGET_HELPER, .index = helper->id};
-	else if (weak)
-		*ret_target = (struct vm_target){.kind = VM_TARGET_ABSENT};
-	else if (declared == VM_EXTERN_KSYM)
-		return vm_loader_error(l, section, offset,
-		                       "%.64s needs %.64s of the kernel, which user space does not have", who, s->name);
-	else
-		return vm_loader_error(l, section, offset,
-		                       "%.64s needs %.64s, which is not defined, and no helper has that name", who,
-		                       s->name);
-	return 0;
+		return resolve_config(l, section, offset, s, ret_target);
+	return resolve_kernel(l, section, offset, s, declared == VM_EXTERN_KSYM, ret_target);
 }
 
 static int resolve_map(struct vm_loader *l, uint32_t section, uint64_t offset, uint64_t place,
@@ -433,6 +482,9 @@ static int link_insn(struct code_walk *w, uint32_t slot, const struct picket_ins
 	if (!r || r->offset >= (slot + 1) * SLOT) {
 		if (insn->code == CALL && insn->src == BPF_PSEUDO_CALL)
 			return link_near_call(w, slot, insn);
+		if (insn->code == CALL && insn->src > BPF_PSEUDO_CALL)
+			return fail(w, slot, "a call with source %u refers to something, but has no relocation",
+			            insn->src);
 		if (insn->code == LDDW && insn->src)
 			return fail(w, slot, "lddw refers to something (source %u), but has no relocation", insn->src);
 		return 0;

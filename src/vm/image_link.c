@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/bpf.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "vm/object_int.h"
+#include "vm/image_int.h"
 
 #define SLOT sizeof(struct picket_insn)
-#define CALL_REGISTER (BPF_JMP | BPF_CALL | BPF_X)
-#define REGISTER_FRAME 10
-#define SOURCE_MAP 5
-#define SOURCE_MAP_VALUE 6
 
 /* ---- which functions a program consists of, and which maps ---- */
 static int take_function(struct vm_loader *l, uint32_t index, size_t *length)
@@ -60,44 +55,20 @@ static int find_parts(struct vm_loader *l, uint32_t function, struct vm_map_set 
 }
 
 /* ---- its instructions ---- */
-struct program_maps {
-	struct picket_map *maps[VM_OBJECT_MAPS_MAX];
-	size_t count;
-	uint16_t index[VM_OBJECT_MAPS_MAX]; /* of the object's maps, in maps */
-};
-
-static void number_maps(const struct vm_loader *l, const struct vm_map_set *set, struct program_maps *m)
-{
-	m->count = 0;
-	for (uint32_t i = 0; i < l->object->map_count; i++) {
-		if (!(set->words[i / 64] >> i % 64 & 1))
-			continue;
-		m->index[i] = (uint16_t)m->count;
-		m->maps[m->count++] = l->object->maps[i].map;
-	}
-}
-
 static void patch_call(const struct vm_loader *l, const struct vm_target *t, uint32_t slot, struct picket_insn *insn)
 {
-	switch (t->kind) {
-	case VM_TARGET_FUNCTION:
+	if (t->kind == VM_TARGET_FUNCTION) {
 		insn->src = BPF_PSEUDO_CALL;
 		insn->imm = (int32_t)(l->functions[t->index].position - (slot + 1));
-		break;
-	case VM_TARGET_HELPER:
-		insn->src = 0;
+	} else { /* nothing else can be called: link_call() */
+		insn->src = VM_SOURCE_KERNEL_FUNCTION;
 		insn->imm = (int32_t)t->index;
-		break;
-	default: /* absent: whoever gets here calls something that is no function, and faults */
-		*insn = (struct picket_insn){.code = CALL_REGISTER, .dst = REGISTER_FRAME};
-		break;
 	}
 }
 
-static void patch_address(const struct vm_loader *l, const struct program_maps *m, const struct vm_target *t,
-                          uint32_t slot, struct picket_insn *insn)
+static void patch_address(const struct vm_loader *l, const struct vm_target *t, uint32_t slot, struct picket_insn *insn)
 {
-	insn[0].imm = 0;
+	insn[0].imm = (int32_t)t->index;
 	insn[1].imm = 0;
 	switch (t->kind) {
 	case VM_TARGET_FUNCTION:
@@ -105,24 +76,19 @@ static void patch_address(const struct vm_loader *l, const struct program_maps *
 		insn[0].imm = (int32_t)(l->functions[t->index].position - (slot + 1));
 		break;
 	case VM_TARGET_MAP:
-		insn[0].src = SOURCE_MAP;
-		insn[0].imm = m->index[t->index];
+		insn[0].src = VM_SOURCE_MAP;
 		break;
 	case VM_TARGET_VALUE:
-		insn[0].src = SOURCE_MAP_VALUE;
-		insn[0].imm = m->index[t->index];
+		insn[0].src = VM_SOURCE_MAP_VALUE;
 		insn[1].imm = (int32_t)t->offset;
 		break;
-	case VM_TARGET_HELPER:
-		insn[0].imm = (int32_t)t->index;
-		break;
-	case VM_TARGET_ABSENT:
+	case VM_TARGET_KERNEL:
+		insn[0].src = VM_SOURCE_KERNEL_VARIABLE;
 		break;
 	}
 }
 
-static void copy_function(const struct vm_loader *l, const struct vm_function_info *f, const struct program_maps *m,
-                          struct picket_insn *insns)
+static void copy_function(const struct vm_loader *l, const struct vm_function_info *f, struct picket_insn *insns)
 {
 	const uint8_t *data = vm_loader_section(l, f->section)->data;
 
@@ -134,7 +100,7 @@ static void copy_function(const struct vm_loader *l, const struct vm_function_in
 		if (insns[slot].code == (BPF_JMP | BPF_CALL))
 			patch_call(l, &link->target, slot, &insns[slot]);
 		else
-			patch_address(l, m, &link->target, slot, &insns[slot]);
+			patch_address(l, &link->target, slot, &insns[slot]);
 	}
 }
 
@@ -159,9 +125,11 @@ struct record_range {
 	uint32_t first, end;
 };
 
-static struct record_range function_lines(const struct vm_loader *l, const struct vm_function_info *f)
+/* The records of a function's instructions. */
+static struct record_range function_records(const struct vm_loader *l, const struct vm_function_info *f,
+                                            enum vm_btf_info_kind kind)
 {
-	const struct vm_btf_info *info = &l->sections[f->section].info[VM_BTF_LINES];
+	const struct vm_btf_info *info = &l->sections[f->section].info[kind];
 
 	return (struct record_range){find_record(info, f->start * SLOT),
 	                             find_record(info, (f->start + f->count) * SLOT)};
@@ -170,7 +138,7 @@ static struct record_range function_lines(const struct vm_loader *l, const struc
 static void add_lines(const struct vm_loader *l, const struct vm_function_info *f, struct vm_debug *d)
 {
 	const struct vm_btf_info *info = &l->sections[f->section].info[VM_BTF_LINES];
-	struct record_range range = function_lines(l, f);
+	struct record_range range = function_records(l, f, VM_BTF_LINES);
 
 	for (uint32_t i = range.first; i < range.end; i++) {
 		struct vm_btf_line line = vm_btf_line(info, i);
@@ -184,6 +152,35 @@ static void add_lines(const struct vm_loader *l, const struct vm_function_info *
 	}
 }
 
+/* BTF's type of a function; 0: it has none. */
+static uint32_t function_type(const struct vm_loader *l, const struct vm_function_info *f)
+{
+	const struct vm_btf_info *info = &l->sections[f->section].info[VM_BTF_FUNCTIONS];
+	uint32_t at = find_record(info, f->start * SLOT);
+
+	return at < info->count && vm_btf_function(info, at).offset == f->start * SLOT ? vm_btf_function(info, at).type
+	                                                                               : 0;
+}
+
+static int describe_function(struct vm_loader *l, struct vm_function_info *f, struct vm_debug_function *ret_function)
+{
+	const char *section = vm_loader_section_text(l, f->section);
+
+	if (!f->kept_name)
+		f->kept_name = vm_loader_text(l, f->name);
+	if (!f->kept_name || !section)
+		return -ENOMEM;
+	*ret_function = (struct vm_debug_function){
+	        .insn = f->position,
+	        .start = f->start,
+	        .type = function_type(l, f),
+	        .global = f->global && !f->hidden,
+	        .name = f->kept_name,
+	        .section = section,
+	};
+	return 0;
+}
+
 static int make_debug(struct vm_loader *l, struct vm_debug **ret_debug)
 {
 	_cleanup_(base_free_ptr) struct vm_debug_function *functions = calloc(l->order_count, sizeof(*functions));
@@ -194,13 +191,10 @@ static int make_debug(struct vm_loader *l, struct vm_debug **ret_debug)
 		goto out;
 	for (uint32_t i = 0; i < l->order_count; i++) {
 		struct vm_function_info *f = &l->functions[l->order[i]];
-		struct record_range range = function_lines(l, f);
+		struct record_range range = function_records(l, f, VM_BTF_LINES);
 
-		if (!f->kept_name)
-			f->kept_name = vm_loader_text(l, f->name);
-		if (!f->kept_name)
+		if (describe_function(l, f, &functions[i]))
 			goto out;
-		functions[i] = (struct vm_debug_function){f->position, f->kept_name};
 		lines += range.end - range.first;
 	}
 	d->lines = calloc(lines + 1, sizeof(*d->lines));
@@ -210,7 +204,7 @@ static int make_debug(struct vm_loader *l, struct vm_debug **ret_debug)
 		add_lines(l, &l->functions[l->order[i]], d);
 	d->functions = TAKE_PTR(functions);
 	d->function_count = l->order_count;
-	d->source = l->object->source;
+	d->source = l->image->btf.texts.data;
 	*ret_debug = d;
 	return 0;
 out:
@@ -218,64 +212,61 @@ out:
 	return -ENOMEM;
 }
 
-/* ---- one program ---- */
-/* Says where in the object the program was not accepted: error->offset counts from the program's beginning. */
-static int explain(struct vm_loader *l, int r, const struct picket_error *error, const struct vm_debug *debug)
+/* ---- what a kernel's types may change in it ---- */
+static int take_cores(struct vm_loader *l, struct vm_image_program *p)
 {
-	uint64_t slot = error->offset / SLOT;
-	const struct vm_function_info *f = &l->functions[l->order[0]];
-	const char *name = f->name;
-	struct vm_source_line line;
+	size_t count = 0;
 
-	if (r == -ENOMEM || !l->reterr)
-		return r;
-	for (uint32_t i = 0; i < l->order_count && l->functions[l->order[i]].position <= slot; i++)
-		f = &l->functions[l->order[i]];
-	vm_loader_error(l, f->section, (f->start + slot - f->position) * SLOT, "program %.64s: %s", name, error->text);
-	if (vm_debug_line(debug, (size_t)slot, &line)) {
-		vm_elf_printable(l->reterr->file, sizeof(l->reterr->file), line.file);
-		l->reterr->line = line.line;
-		l->reterr->column = line.column;
+	for (uint32_t i = 0; i < l->order_count; i++) {
+		struct record_range range = function_records(l, &l->functions[l->order[i]], VM_BTF_RELOCATIONS);
+		count += range.end - range.first;
 	}
-	return r == -EOPNOTSUPP ? r : -EINVAL;
+	p->cores = count ? calloc(count, sizeof(*p->cores)) : NULL;
+	if (count && !p->cores)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < l->order_count; i++) {
+		const struct vm_function_info *f = &l->functions[l->order[i]];
+		const struct vm_btf_info *info = &l->sections[f->section].info[VM_BTF_RELOCATIONS];
+		struct record_range range = function_records(l, f, VM_BTF_RELOCATIONS);
+
+		for (uint32_t k = range.first; k < range.end; k++) {
+			struct vm_btf_relocation r = vm_btf_relocation(info, k);
+
+			p->cores[p->core_count++] = (struct vm_image_core){
+			        .insn = f->position + (uint32_t)(r.offset / SLOT - f->start),
+			        .type = r.type,
+			        .access = r.access,
+			        .kind = r.kind,
+			};
+		}
+	}
+	return 0;
 }
 
-int vm_loader_link(struct vm_loader *l, uint32_t function, struct picket_program **ret_program)
+/* ---- one program ---- */
+int vm_loader_link(struct vm_loader *l, uint32_t function, struct vm_image_program *ret_program)
 {
-	_cleanup_(base_free_ptr) struct picket_insn *insns = NULL;
-	struct vm_debug *debug = NULL;
-	struct picket_program *program = NULL;
-	struct picket_error error = {0};
-	struct vm_map_set set = {0};
-	struct program_maps maps;
+	struct vm_function_info *f = &l->functions[function];
 	size_t length = 0;
-	int r = find_parts(l, function, &set, &length);
+	int r = find_parts(l, function, &ret_program->maps, &length);
 
 	if (r)
 		return r;
 	l->insns += length;
 	if (l->insns > VM_OBJECT_INSNS_MAX)
-		return vm_loader_error(l, l->functions[function].section, l->functions[function].start * SLOT,
+		return vm_loader_error(l, f->section, f->start * SLOT,
 		                       "all programs with their subprograms have more than %zu instructions",
 		                       VM_OBJECT_INSNS_MAX);
-	number_maps(l, &set, &maps);
-	insns = calloc(length, sizeof(*insns));
-	if (!insns)
+	ret_program->insns = calloc(length, sizeof(*ret_program->insns));
+	if (!ret_program->insns)
 		return -ENOMEM;
+	ret_program->insn_count = length;
 	for (uint32_t i = 0; i < l->order_count; i++)
-		copy_function(l, &l->functions[l->order[i]], &maps, insns);
-	r = make_debug(l, &debug);
+		copy_function(l, &l->functions[l->order[i]], ret_program->insns);
+	r = make_debug(l, &ret_program->debug);
 	if (r)
 		return r;
-	l->options.maps = maps.maps;
-	l->options.map_count = maps.count;
-	r = picket_program_load(insns, length, &l->options, &program, &error);
-	if (r) {
-		r = explain(l, r, &error, debug);
-		vm_debug_free(debug);
-		return r;
-	}
-	snprintf(program->name, sizeof(program->name), "%s", l->functions[function].name);
-	*ret_program = vm_program_ref_debug(program, debug);
-	return 0;
+	ret_program->name = ret_program->debug->functions[0].name;
+	ret_program->section = ret_program->debug->functions[0].section;
+	return take_cores(l, ret_program);
 }
