@@ -19,11 +19,11 @@ static bool alu_find(const struct vm_op *op, struct alu *ret_alu)
 		uint16_t first;
 		enum scalar_op op;
 	} forms[] = {
-	        {VM_ADD64_IMM, SCALAR_ADD},   {VM_SUB64_IMM, SCALAR_SUB}, {VM_MUL64_IMM, SCALAR_MUL},
-	        {VM_DIV64_IMM, SCALAR_DIV},   {VM_SDIV64_IMM, SCALAR_SDIV}, {VM_OR64_IMM, SCALAR_OR},
-	        {VM_AND64_IMM, SCALAR_AND},   {VM_LSH64_IMM, SCALAR_LSH}, {VM_RSH64_IMM, SCALAR_RSH},
-	        {VM_MOD64_IMM, SCALAR_MOD},   {VM_SMOD64_IMM, SCALAR_SMOD}, {VM_XOR64_IMM, SCALAR_XOR},
-	        {VM_MOV64_IMM, SCALAR_MOV},   {VM_ARSH64_IMM, SCALAR_ARSH},
+	        {VM_ADD64_IMM, SCALAR_ADD}, {VM_SUB64_IMM, SCALAR_SUB},   {VM_MUL64_IMM, SCALAR_MUL},
+	        {VM_DIV64_IMM, SCALAR_DIV}, {VM_SDIV64_IMM, SCALAR_SDIV}, {VM_OR64_IMM, SCALAR_OR},
+	        {VM_AND64_IMM, SCALAR_AND}, {VM_LSH64_IMM, SCALAR_LSH},   {VM_RSH64_IMM, SCALAR_RSH},
+	        {VM_MOD64_IMM, SCALAR_MOD}, {VM_SMOD64_IMM, SCALAR_SMOD}, {VM_XOR64_IMM, SCALAR_XOR},
+	        {VM_MOV64_IMM, SCALAR_MOV}, {VM_ARSH64_IMM, SCALAR_ARSH},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
@@ -41,8 +41,8 @@ static bool op_has_source(const struct vm_op *op)
 
 static int reject_arithmetic(struct verify *v, const struct vm_op *op, const struct value *pointer, const char *hint)
 {
-	return verify_reject(v, PICKET_REJECT_POINTER_ARITHMETIC, pointer, hint, "r%u is %s, which allows no \"%s\"", op->dst,
-	                     value_kind_name(pointer->kind), vm_insns[op->op].mnemonic);
+	return verify_reject(v, PICKET_REJECT_POINTER_ARITHMETIC, pointer, hint, "r%u is %s, which allows no \"%s\"",
+	                     op->dst, value_kind_name(pointer->kind), vm_insns[op->op].mnemonic);
 }
 
 static bool kind_is_arithmetic(uint8_t kind)
@@ -84,31 +84,33 @@ static int pointer_add(struct verify *v, const struct vm_op *op, struct value *p
 {
 	struct scalar moved = p->number;
 	uint64_t constant;
-	int64_t room;
+	int64_t room, limit = OFFSET_MAX;
 
 	if (p->flags & VALUE_MAYBE_NULL)
-		return verify_reject(v, PICKET_REJECT_NULL_POINTER, p, "compare it with NULL before you calculate with it",
+		return verify_reject(v, PICKET_REJECT_NULL_POINTER, p,
+		                     "compare it with NULL before you calculate with it",
 		                     "r%u may be NULL, and arithmetic would hide that", op->dst);
 	if (!kind_is_arithmetic(p->kind))
 		return reject_arithmetic(v, op, p, "keep the pointer as it is");
 	node_need(v, n->node);
 	if (scalar_is_constant(&n->number, &constant))
 		return pointer_add_constant(v, op, p, subtract ? (int64_t)-constant : (int64_t)constant);
-	if (p->kind == VALUE_CONTEXT || p->kind == VALUE_OBJECT)
-		return reject_arithmetic(v, op, p, "only a constant may be added to it");
-	if (n->number.wide.smin <= -OFFSET_MAX || n->number.wide.smax >= OFFSET_MAX)
+	/* a number that is not greater than the buffer's length is bounded enough */
+	if (p->kind == VALUE_BUFFER && n->room != ROOM_NONE && n->room >= 0 && n->number.wide.smin >= 0)
+		limit = (int64_t)1 << 48;
+	if (n->number.wide.smin <= -limit || n->number.wide.smax >= limit)
 		return verify_reject(v, PICKET_REJECT_OUT_OF_BOUNDS, n,
 		                     "compare the number with its least and greatest allowed value, or mask it with &",
 		                     "the number that is added to r%u, %s, may be anything from %lld to %lld", op->dst,
 		                     value_kind_name(p->kind), (long long)n->number.wide.smin,
 		                     (long long)n->number.wide.smax);
 	scalar_alu(subtract ? SCALAR_SUB : SCALAR_ADD, true, &moved, &n->number);
-	if (moved.wide.smin <= -OFFSET_MAX || moved.wide.smax >= OFFSET_MAX)
+	if (moved.wide.smin <= -limit || moved.wide.smax >= limit)
 		return verify_reject(v, PICKET_REJECT_OUT_OF_BOUNDS, n, "bound the number before it is added",
 		                     "r%u may be moved too far", op->dst);
 	/* what is known of the room behind the number is known of the pointer, if it was the buffer's first byte */
-	room = !subtract && p->kind == VALUE_BUFFER && n->room != ROOM_NONE && scalar_is_constant(&p->number, &constant) &&
-	                       constant == 0
+	room = !subtract && p->kind == VALUE_BUFFER && n->room != ROOM_NONE &&
+	                       scalar_is_constant(&p->number, &constant) && constant == 0
 	               ? n->room
 	               : 0;
 	p->number = moved;
@@ -120,7 +122,7 @@ static int pointer_add(struct verify *v, const struct vm_op *op, struct value *p
 
 static bool is_length(const struct value *n)
 {
-	return n->kind == VALUE_NUMBER && n->id == ID_LENGTH;
+	return n->kind == VALUE_NUMBER && n->id == ID_LENGTH && n->add == 0;
 }
 
 static int alu_add(struct verify *v, const struct vm_op *op, struct value *dst, const struct value *src)
@@ -132,6 +134,7 @@ static int alu_add(struct verify *v, const struct vm_op *op, struct value *dst, 
 
 	if (result.kind == VALUE_BUFFER && is_length(number) && result.offset == 0 &&
 	    scalar_is_constant(&result.number, &constant) && constant == 0) {
+		node_need(v, number->node);
 		*dst = (struct value){.number = scalar_constant(0), .kind = VALUE_BUFFER_END, .room = ROOM_NONE};
 		return 0;
 	}
@@ -144,7 +147,8 @@ static int alu_add(struct verify *v, const struct vm_op *op, struct value *dst, 
 }
 
 /* A pointer with an operation that keeps none: a number comes out, if that may be known. */
-static int alu_on_pointers(struct verify *v, const struct vm_op *op, struct alu alu, struct value *dst, const struct value *src)
+static int alu_on_pointers(struct verify *v, const struct vm_op *op, struct alu alu, struct value *dst,
+                           const struct value *src)
 {
 	bool both = value_is_pointer(dst) && value_is_pointer(src);
 	struct value result;
@@ -173,8 +177,9 @@ static int alu_on_pointers(struct verify *v, const struct vm_op *op, struct alu 
 		return 0;
 	}
 	if (!verify_leaks(v))
-		return reject_arithmetic(v, op, value_is_pointer(dst) ? dst : src,
-		                         "here a program may not learn a pointer's value; add and subtract numbers only");
+		return reject_arithmetic(
+		        v, op, value_is_pointer(dst) ? dst : src,
+		        "here a program may not learn a pointer's value; add and subtract numbers only");
 	if (!alu.wide && !both && (alu.op == SCALAR_ADD || alu.op == SCALAR_SUB))
 		return reject_arithmetic(v, op, value_is_pointer(dst) ? dst : src,
 		                         "use a 64-bit operation: this one cuts the pointer off");
@@ -215,6 +220,34 @@ static int32_t moved_room(const struct value *before, struct alu alu, int64_t by
 	return (int32_t)(before->room - by);
 }
 
+static const struct value *find_copy(const struct frame *f, uint32_t id, int32_t add)
+{
+	for (unsigned i = 0; i < 10; i++)
+		if (f->registers[i].kind == VALUE_NUMBER && f->registers[i].id == id && f->registers[i].add == add)
+			return &f->registers[i];
+	return NULL;
+}
+
+/* x << 32 >> 32 is how older instruction sets cut off the upper half: if x has none, x comes out, and stays a copy of it. */
+static void keep_shifted(struct verify *v, struct alu alu, struct value *dst, const struct value *before, uint64_t by)
+{
+	const struct value *copy;
+
+	dst->shifted = 0;
+	if (!alu.wide || by != 32)
+		return;
+	if (alu.op == SCALAR_LSH && before->id) {
+		dst->shifted = before->id;
+		dst->shifted_add = before->add;
+	} else if ((alu.op == SCALAR_RSH || alu.op == SCALAR_ARSH) && before->shifted) {
+		copy = find_copy(state_top(v->state), before->shifted, before->shifted_add);
+		if (copy && copy->number.wide.umax <= (alu.op == SCALAR_RSH ? UINT32_MAX : INT32_MAX)) {
+			node_need(v, copy->node);
+			*dst = *copy;
+		}
+	}
+}
+
 static void alu_on_numbers(struct verify *v, struct alu alu, struct value *dst, const struct value *src)
 {
 	struct value before = *dst;
@@ -222,9 +255,14 @@ static void alu_on_numbers(struct verify *v, struct alu alu, struct value *dst, 
 
 	scalar_alu(alu.op, alu.wide, &dst->number, &src->number);
 	dst->id = 0;
+	dst->add = 0;
 	dst->origin = 0;
 	dst->room = ROOM_NONE;
 	dst->node = node_new(v, before.node, src->node);
+	if (scalar_is_constant(&src->number, &constant))
+		keep_shifted(v, alu, dst, &before, constant);
+	else
+		dst->shifted = 0;
 	if ((alu.op == SCALAR_ADD || alu.op == SCALAR_SUB) && scalar_is_constant(&src->number, &constant)) {
 		int64_t by = alu.wide ? (int64_t)constant : (int32_t)constant;
 		if (by == INT64_MIN)
@@ -232,6 +270,11 @@ static void alu_on_numbers(struct verify *v, struct alu alu, struct value *dst, 
 		by = alu.op == SCALAR_SUB ? -by : by;
 		keep_origin(dst, &before, alu, by);
 		dst->room = moved_room(&before, alu, by);
+		if (alu.wide && before.id && by > -OFFSET_MAX && by < OFFSET_MAX && before.add + by > -OFFSET_MAX &&
+		    before.add + by < OFFSET_MAX) {
+			dst->id = before.id;
+			dst->add = before.add + (int32_t)by;
+		}
 	}
 }
 
@@ -242,7 +285,8 @@ static int alu_move(struct verify *v, const struct vm_op *op, bool wide, struct 
 	if (!wide && value_is_pointer(src)) {
 		if (!verify_leaks(v))
 			return verify_reject(v, PICKET_REJECT_POINTER_LEAK, src, "move all 64 bits of it",
-			                     "half of %s in r%u would become a number", value_kind_name(src->kind), op->src);
+			                     "half of %s in r%u would become a number", value_kind_name(src->kind),
+			                     op->src);
 		*dst = value_unknown(v);
 		scalar_zero_extend(&dst->number);
 		return 0;
@@ -252,7 +296,8 @@ static int alu_move(struct verify *v, const struct vm_op *op, bool wide, struct 
 	*dst = *src;
 	if (!wide && src->number.wide.umax > UINT32_MAX) {
 		scalar_zero_extend(&dst->number);
-		dst->id = dst->origin = 0;
+		dst->id = dst->origin = dst->shifted = 0;
+		dst->add = 0;
 		dst->room = ROOM_NONE;
 		dst->node = node_new(v, src->node, 0);
 	}
@@ -271,7 +316,8 @@ static int alu_sign_extend(struct verify *v, const struct vm_op *op, struct valu
 	if (value_is_pointer(src)) {
 		if (!verify_leaks(v))
 			return verify_reject(v, PICKET_REJECT_POINTER_LEAK, src, "move all 64 bits of it",
-			                     "part of %s in r%u would become a number", value_kind_name(src->kind), op->src);
+			                     "part of %s in r%u would become a number", value_kind_name(src->kind),
+			                     op->src);
 		*dst = value_unknown(v);
 		scalar_sign_extend(forms[form].wide, forms[form].bits, &dst->number);
 		return 0;
@@ -300,7 +346,8 @@ static int alu_one(struct verify *v, const struct vm_op *op, struct value *dst)
 		scalar_swap(widths[op->op - VM_BE16], true, &dst->number);
 	else
 		scalar_swap(widths[op->op - VM_BSWAP16], true, &dst->number);
-	dst->id = dst->origin = 0;
+	dst->id = dst->origin = dst->shifted = 0;
+	dst->add = 0;
 	dst->room = ROOM_NONE;
 	dst->node = node_new(v, dst->node, 0);
 	return 0;
@@ -316,7 +363,8 @@ int verify_alu(struct verify *v, const struct vm_op *op)
 	if (!f)
 		return -ENOMEM;
 	dst = &f->registers[op->dst];
-	immediate = (struct value){.number = scalar_constant((uint64_t)op->imm), .kind = VALUE_NUMBER, .room = ROOM_NONE};
+	immediate =
+	        (struct value){.number = scalar_constant((uint64_t)op->imm), .kind = VALUE_NUMBER, .room = ROOM_NONE};
 	if (op_has_source(op)) {
 		r = verify_read(v, op->src, &src);
 		if (r)

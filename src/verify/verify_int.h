@@ -46,15 +46,16 @@ struct verify_field {
 	const char *type_name; /* FIELD_OBJECT */
 };
 
-#define KIND_PACKET_WRITE 1  /* packet data may be written */
-#define KIND_PRIVILEGED 2    /* the kernel's: loaded with CAP_PERFMON; pointers may leak, stack may be read uninitialised */
-#define KIND_RAW_CONTEXT 4   /* the context is `context_size` bytes of numbers, read at any width (tracepoint, kprobe) */
-#define KIND_BTF_CONTEXT 8   /* an array of 8-byte arguments whose types come from BTF (tp_btf, fentry, lsm) */
-#define KIND_ARGUMENTS 16    /* an array of 8-byte numbers (raw_tracepoint) */
+#define KIND_PACKET_WRITE 1 /* packet data may be written */
+#define KIND_PRIVILEGED \
+	2 /* the kernel's: loaded with CAP_PERFMON; pointers may leak, stack may be read uninitialised */
+#define KIND_RAW_CONTEXT 4 /* the context is `context_size` bytes of numbers, read at any width (tracepoint, kprobe) */
+#define KIND_BTF_CONTEXT 8 /* an array of 8-byte arguments whose types come from BTF (tp_btf, fentry, lsm) */
+#define KIND_ARGUMENTS 16  /* an array of 8-byte numbers (raw_tracepoint) */
 #define KIND_MEMORY_LENGTH 32 /* r1: memory, r2: its length, known at run time only */
-#define KIND_SKB 64          /* LD_ABS and LD_IND read a packet; the context is a socket buffer */
-#define KIND_SLEEPABLE 128   /* may be */
-#define KIND_RETURN_ANY 256  /* the return value is not checked */
+#define KIND_SKB 64           /* LD_ABS and LD_IND read a packet; the context is a socket buffer */
+#define KIND_SLEEPABLE 128    /* may be */
+#define KIND_RETURN_ANY 256   /* the return value is not checked */
 struct verify_kind {
 	enum picket_kind id;
 	const char *name;
@@ -83,15 +84,15 @@ enum verify_arg_base {
 	VERIFY_ARG_STRING,     /* text with its NUL in a read-only map */
 	VERIFY_ARG_FUNCTION,   /* a callback; the kind of it follows from the helper */
 	VERIFY_ARG_CALLBACK_CONTEXT, /* handed to it: a pointer to stack, or 0 */
-	VERIFY_ARG_RECORD,     /* from ringbuf_reserve */
+	VERIFY_ARG_RECORD,           /* from ringbuf_reserve */
 	VERIFY_ARG_SPIN_LOCK,
 	VERIFY_ARG_TIMER,
-	VERIFY_ARG_KPTR,      /* a place in a map value that holds a pointer to an object */
-	VERIFY_ARG_DYNPTR,    /* initialised; VERIFY_ARG_OUT: to be initialised */
-	VERIFY_ARG_SOCKET,    /* struct bpf_sock (full) */
+	VERIFY_ARG_KPTR,        /* a place in a map value that holds a pointer to an object */
+	VERIFY_ARG_DYNPTR,      /* initialised; VERIFY_ARG_OUT: to be initialised */
+	VERIFY_ARG_SOCKET,      /* struct bpf_sock (full) */
 	VERIFY_ARG_SOCK_COMMON, /* any socket */
-	VERIFY_ARG_OBJECT,    /* a BTF-typed object, `type` */
-	VERIFY_ARG_PERCPU,    /* address of a per-CPU variable */
+	VERIFY_ARG_OBJECT,      /* a BTF-typed object, `type` */
+	VERIFY_ARG_PERCPU,      /* address of a per-CPU variable */
 };
 #define VERIFY_ARG_OR_NULL 1
 #define VERIFY_ARG_OUT 2     /* is written; need not be initialised */
@@ -148,6 +149,9 @@ struct verify_type_field {
 bool verify_types_field(const struct verify_types *types, uint32_t type, int64_t offset, unsigned bytes,
                         struct verify_type_field *ret_field);
 bool verify_types_by_name(const struct verify_types *types, const char *name, uint32_t *ret_type);
+/* The index-th argument of what a program is attached to: hook: "sched_switch". */
+bool verify_types_argument(const struct verify_types *types, const struct verify_kind *kind, const char *hook,
+                           unsigned index, struct verify_type_field *ret_field);
 const char *verify_types_name(const struct verify_types *types, uint32_t type); /* "task_struct"; "" */
 
 /* ---- values ---- */
@@ -188,16 +192,20 @@ struct node {
 struct value {
 	struct scalar number; /* or the variable part of a pointer's offset */
 	uint8_t kind, flags;
-	uint8_t frame;   /* VALUE_STACK */
-	int32_t offset;  /* of a pointer, the constant part */
-	uint32_t id;     /* numbers: the same in all copies of a value. Pointers: of the variable part, or of what may be NULL */
+	uint8_t frame;  /* VALUE_STACK */
+	int32_t offset; /* of a pointer, the constant part */
+	uint32_t
+	        id; /* numbers: of the value that copies share. Pointers: of the variable part, or of what may be NULL */
 	uint32_t node;
 	uint32_t ref;    /* must be released: VALUE_RECORD, sockets, objects; 0: no */
 	uint32_t range;  /* packet, buffer: bytes after base + number that are proven to exist */
 	uint32_t object; /* map's index, memory's size, type, function */
 	uint32_t origin; /* numbers: the value at a loop's head (loop.c) that this one is `delta` more than; 0: none */
 	int64_t delta;
-	int32_t room;    /* numbers: number + room <= the buffer's length; ROOM_NONE: not known */
+	int32_t add;      /* numbers: the value that `id` names, and so much more */
+	uint32_t shifted; /* numbers: this is the value of that id (and shifted_add), << 32; 0: no */
+	int32_t shifted_add;
+	int32_t room; /* numbers: number + room <= the buffer's length; ROOM_NONE: not known */
 };
 #define ROOM_NONE INT32_MIN
 #define ID_LENGTH 1 /* of the number that is the buffer's length */
@@ -231,8 +239,7 @@ struct frame {
 	uint32_t refs;
 	uint32_t function;  /* index */
 	uint32_t return_op; /* in the caller */
-	uint8_t callback;   /* called by a helper: its results and effects are forgotten */
-	uint32_t depth;     /* bytes of stack that were used */
+	uint8_t callback;   /* enum callback_kind: called by a helper */
 	struct value registers[11];
 	struct stack *stack;
 };
@@ -246,28 +253,52 @@ struct state {
 	struct {
 		uint32_t id, op;
 	} references[REFERENCES_MAX];
-	uint32_t lock; /* id of the map value whose lock is held; 0: none */
-	uint32_t lock_map;
-	uint64_t length_min;      /* the buffer has at least so many bytes */
+	uint32_t lock;         /* id of the map value whose lock is held; 0: none */
+	uint32_t rcu, preempt; /* sections of the kernel that were begun and not ended */
+	uint64_t length_min;   /* the buffer has at least so many bytes */
 	struct checkpoint *parent;
-	uint32_t distance; /* instructions since the parent */
-	uint32_t trail;    /* the last entry of the path's branches */
+	uint64_t length;    /* instructions from the program's first to here, at most */
+	uint32_t trail;     /* the last entry of the path's branches */
 	struct state *next; /* of those that wait */
+};
+
+/* A loop, or a callback and the helper that calls it any number of times, while it is proven: see loop.c */
+struct loop {
+	struct loop *outer;
+	struct state head;   /* covers every state that comes to the head */
+	struct state next;   /* grown by what came back and was not covered; frame_count 0: nothing */
+	uint32_t first_id;   /* what is newer was made by it */
+	struct state *exits; /* states that left it, to be walked when it is proven */
+	uint32_t first, end; /* ops of the loop; of a callback: the call alone */
+	bool callback;
+	uint64_t body; /* most instructions of one turn */
+	uint32_t attempt;
+	bool returned;          /* a path came back, covered */
+	bool hopeless;          /* what came back cannot be joined */
+	uint32_t counter_count; /* values that may count the turns */
+	struct loop_counter {
+		uint8_t reg; /* 10: of a slot */
+		uint16_t slot;
+		bool failed;
+		bool down, moved; /* moved: a path came back */
+		uint64_t step;    /* the least */
+		uint64_t extreme; /* the greatest that came back, or the least of one that counts down */
+	} counters[16];
 };
 
 /* A state that was at an instruction, kept to see whether a later one is covered by it. */
 struct checkpoint {
-	struct state state; /* .parent, .distance: of where it came from */
-	uint32_t branches;  /* paths from here that are not yet at their end */
-	uint64_t bound;     /* most instructions from here on, of the paths that are */
-	struct checkpoint *next; /* at the same op */
-	uint32_t hits, misses;
-	struct loop *loop;       /* it is a loop's head, widened */
+	struct state state;
+	uint32_t branches;        /* paths from here that are not yet at their end */
+	uint64_t bound;           /* most instructions from here on, of the paths that are */
+	struct checkpoint *next;  /* at the same op */
+	struct checkpoint *older; /* in the order of their making */
 };
 
 struct trail {
 	uint32_t before, op;
-	uint32_t a, b; /* nodes that were compared */
+	uint32_t a, b;  /* nodes that were compared */
+	uint32_t order; /* nodes that there were */
 	bool taken;
 };
 
@@ -281,14 +312,15 @@ struct verify {
 	struct verify_types *types;
 	struct picket_verify_options options;
 	struct picket_verdict *verdict;
-	const struct picket_image *image; /* NULL: bytecode alone */
-	size_t program;
+	const struct verify_program *program;
 
-	struct state *state;       /* the one that is walked */
+	struct state *state; /* the one that is walked */
 	struct state *waiting;
-	struct checkpoint **seen;  /* by op */
-	uint8_t *joins;            /* by op: where states are kept */
-	uint8_t *reached;          /* by op */
+	struct checkpoint **seen; /* by op */
+	struct checkpoint *newest;
+	uint32_t *loop_ends; /* by op: of a loop's head, after its last jump back; else 0 */
+	uint8_t *reached;    /* by op */
+	uint32_t *arrivals;  /* by op: states that came to a join */
 	struct node *nodes;
 	size_t node_count, node_room;
 	struct trail *trails;
@@ -296,13 +328,30 @@ struct verify {
 	uint32_t last_id;
 	uint64_t memory, states, insns_seen, started_ns;
 	uint64_t bound;
-	uint32_t stack_bytes;
-	struct loop *loop; /* that is being proven */
-	uint32_t *loop_failures; /* by op */
+	uint32_t *depths;       /* by function: bytes of stack */
+	struct loop *loop;      /* that is being proven */
+	uint8_t *loop_failures; /* by op */
+	bool starting;          /* the current state begins a turn: it is at its head, but has not come back */
+	bool no_induction;      /* loops are unrolled */
+	bool induced;           /* a loop was proven by induction: what it widened may be missed later */
 	bool out_of_memory;
 };
 
 /* ---- verify.c ---- */
+/* A program as it is given: what is not known of bytecode alone is NULL or "". */
+struct verify_program {
+	const struct picket_insn *insns;
+	const bool *
+	        symbols; /* by insn: it loads a kernel variable's address, or 0 if the kernel lacks it; NULL: none does */
+	size_t count;
+	const struct picket_map_spec *maps;
+	size_t map_count;
+	const char *hook; /* what it is attached to: "sched_switch" */
+	const char *license;
+	const struct picket_image *image; /* whose names the kernel's functions have */
+};
+int verify_run(const struct verify_program *program, const struct picket_verify_options *options,
+               struct picket_verdict **ret_verdict) must_check;
 int verify_walk(struct verify *v) must_check; /* the current state and all that wait, to their ends */
 uint32_t verify_id(struct verify *v);
 static inline bool verify_leaks(const struct verify *v)
@@ -325,6 +374,8 @@ void verify_trace(struct verify *v);
 /* ---- state.c ---- */
 struct frame *state_frame(struct verify *v, struct state *s, uint32_t index); /* to write; NULL: no memory */
 struct slot *frame_slot(struct verify *v, struct frame *f, uint32_t slot);    /* to write; NULL: no memory */
+/* Gives up the current path; it ends as far from the program's first instruction as given. */
+void verify_path_end(struct verify *v, uint64_t length);
 struct state *state_copy(struct verify *v, const struct state *s);
 int state_copy_into(struct verify *v, struct state *to, const struct state *from);
 void state_done(struct verify *v, struct state *s); /* its frames */
@@ -367,22 +418,51 @@ int verify_read(struct verify *v, unsigned reg, struct value **ret_value) must_c
 /* Proves that [pointer + offset, + size) may be used so; of helpers' arguments too. what: "r1" for texts. */
 int verify_access(struct verify *v, const struct value *pointer, const char *what, int64_t offset, uint64_t size,
                   unsigned access) must_check;
+#define VERIFY_MAP_INNER 0x80000000 /* in value.object: what a map of maps holds */
+const struct picket_map_spec *verify_map(const struct verify *v, uint32_t object);
+/* After `changed` became narrower: all that share its value. */
+int verify_share(struct verify *v, struct state *s, const struct value *changed) must_check;
 int stack_check(struct verify *v, const struct value *pointer, const char *what, int64_t offset, uint64_t size,
                 int64_t *ret_low, int64_t *ret_high) must_check;
 int stack_load(struct verify *v, const struct value *pointer, int64_t offset, unsigned size, bool is_signed,
                struct value *ret_value) must_check;
-int stack_store(struct verify *v, const struct value *pointer, int64_t offset, unsigned size,
-                const struct value *value) must_check;
+int stack_store(struct verify *v, const struct value *pointer, int64_t offset, unsigned size, const struct value *value)
+        must_check;
 /* A helper's memory argument on the stack: bytes become numbers (write), or must be initialised (read). */
 int stack_use(struct verify *v, const struct value *pointer, int64_t offset, uint64_t size, unsigned access) must_check;
 
-int verify_arguments(struct verify *v, const struct verify_proto *p) must_check;
+/* What a helper's arguments told. */
+struct call_facts {
+	uint32_t map; /* VALUE_MAP's object */
+	bool has_map;
+	uint64_t size;     /* ALLOC_SIZE */
+	uint64_t constant; /* CONSTANT */
+	uint64_t length;   /* SIZE, at most */
+	uint32_t function; /* index */
+	bool has_function;
+	uint32_t released; /* reference; 0: none */
+};
+int verify_arguments(struct verify *v, const struct verify_proto *p, struct call_facts *ret_facts) must_check;
 
 /* ---- prune.c ---- */
 /* Is the current state covered by one that was seen here? Else keeps it. ret_covered: true: this path ends. */
 int verify_prune(struct verify *v, bool *ret_covered) must_check;
 void checkpoint_path_end(struct verify *v, struct checkpoint *c, uint64_t bound);
+/* exact: bounds of all numbers count, not only of those that something depended on. */
 bool state_covers(struct verify *v, const struct state *old, const struct state *now, bool exact);
-void checkpoint_free(struct verify *v, struct checkpoint *c);
+/* What was needed of `old`, which covers `now`, is needed of `now`. */
+void state_need_as(struct verify *v, const struct state *old, const struct state *now, bool exact);
+void checkpoints_drop(struct verify *v, struct checkpoint *until); /* all that are newer */
+
+/* ---- loop.c ---- */
+/* The current state is at a loop's head. ret_proven: the loop is proven, what leaves it waits, this path ends; else it is
+ * to be unrolled. */
+int loop_prove(struct verify *v, bool *ret_proven) must_check;
+bool loop_may_try(const struct verify *v, uint32_t op);
+/* The current state is at a helper that calls `function` at most `turns` times; enter makes the callback's frame. */
+int loop_prove_callback(struct verify *v, uint32_t function, uint64_t turns,
+                        int (*enter)(struct verify *v, const struct frame *caller, struct frame *callback)) must_check;
+/* Has the current state left the loop that is being proven, or come back to its head? Then it is taken: true. */
+bool loop_takes(struct verify *v, int *ret_error);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks the running kernel what the verifier's tables say: which kinds may call which helpers, which bytes of a context may be
- * read and written in which width, what may be returned. Each question is a program of a few instructions that is loaded and
+ * Asks the running kernel what the verifier's tables say: which kinds may call which
+ * helpers and functions, which bytes of a context may be
+ * read and written in which width, what may be returned, whether a helper takes what its row says. Each question is a program of a few instructions that is loaded and
  * thrown away; nothing is attached or run. Needs root.
  *
  *   helpers_oracle          differences, one a line; 1 if there are any that are not expected
@@ -26,7 +27,7 @@
 #define HELPER_LAST 211
 #define CONTEXT_BYTES_MAX 256 /* asked for; longer contexts are of one piece */
 #define ATTACHES_MAX 20
-#define KEEP (-1) /* ends a list of attach types */
+#define END_OF_LIST (-1)
 
 static const struct question {
 	enum picket_kind kind;
@@ -35,54 +36,78 @@ static const struct question {
 	int target_kind;
 	int attaches[ATTACHES_MAX];
 } questions[] = {
-        {PICKET_KIND_SOCKET_FILTER, BPF_PROG_TYPE_SOCKET_FILTER, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_SCHED_CLS, BPF_PROG_TYPE_SCHED_CLS, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_SCHED_ACT, BPF_PROG_TYPE_SCHED_ACT, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_XDP, BPF_PROG_TYPE_XDP, NULL, 0, {0, BPF_XDP_DEVMAP, BPF_XDP_CPUMAP, KEEP}},
-        {PICKET_KIND_CGROUP_SKB, BPF_PROG_TYPE_CGROUP_SKB, NULL, 0,
-         {BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, KEEP}},
-        {PICKET_KIND_LWT_IN, BPF_PROG_TYPE_LWT_IN, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_LWT_OUT, BPF_PROG_TYPE_LWT_OUT, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_LWT_XMIT, BPF_PROG_TYPE_LWT_XMIT, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_LWT_SEG6LOCAL, BPF_PROG_TYPE_LWT_SEG6LOCAL, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_FLOW_DISSECTOR, BPF_PROG_TYPE_FLOW_DISSECTOR, NULL, 0, {BPF_FLOW_DISSECTOR, KEEP}},
-        {PICKET_KIND_NETFILTER, 32, NULL, 0, {45, KEEP}}, /* since Linux 6.4 */
-        {PICKET_KIND_SOCK_OPS, BPF_PROG_TYPE_SOCK_OPS, NULL, 0, {BPF_CGROUP_SOCK_OPS, KEEP}},
-        {PICKET_KIND_SK_SKB, BPF_PROG_TYPE_SK_SKB, NULL, 0,
-         {BPF_SK_SKB_VERDICT, BPF_SK_SKB_STREAM_PARSER, BPF_SK_SKB_STREAM_VERDICT, KEEP}},
-        {PICKET_KIND_SK_MSG, BPF_PROG_TYPE_SK_MSG, NULL, 0, {BPF_SK_MSG_VERDICT, KEEP}},
-        {PICKET_KIND_SK_REUSEPORT, BPF_PROG_TYPE_SK_REUSEPORT, NULL, 0,
-         {BPF_SK_REUSEPORT_SELECT, BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, KEEP}},
-        {PICKET_KIND_SK_LOOKUP, BPF_PROG_TYPE_SK_LOOKUP, NULL, 0, {BPF_SK_LOOKUP, KEEP}},
-        {PICKET_KIND_CGROUP_SOCK, BPF_PROG_TYPE_CGROUP_SOCK, NULL, 0,
+        {PICKET_KIND_SOCKET_FILTER, BPF_PROG_TYPE_SOCKET_FILTER, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_SCHED_CLS, BPF_PROG_TYPE_SCHED_CLS, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_SCHED_ACT, BPF_PROG_TYPE_SCHED_ACT, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_XDP, BPF_PROG_TYPE_XDP, NULL, 0, {0, BPF_XDP_DEVMAP, BPF_XDP_CPUMAP, END_OF_LIST}},
+        {PICKET_KIND_CGROUP_SKB,
+         BPF_PROG_TYPE_CGROUP_SKB,
+         NULL,
+         0,
+         {BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, END_OF_LIST}},
+        {PICKET_KIND_LWT_IN, BPF_PROG_TYPE_LWT_IN, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_LWT_OUT, BPF_PROG_TYPE_LWT_OUT, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_LWT_XMIT, BPF_PROG_TYPE_LWT_XMIT, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_LWT_SEG6LOCAL, BPF_PROG_TYPE_LWT_SEG6LOCAL, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_FLOW_DISSECTOR, BPF_PROG_TYPE_FLOW_DISSECTOR, NULL, 0, {BPF_FLOW_DISSECTOR, END_OF_LIST}},
+        {PICKET_KIND_NETFILTER, 32, NULL, 0, {45, END_OF_LIST}}, /* since Linux 6.4 */
+        {PICKET_KIND_SOCK_OPS, BPF_PROG_TYPE_SOCK_OPS, NULL, 0, {BPF_CGROUP_SOCK_OPS, END_OF_LIST}},
+        {PICKET_KIND_SK_SKB,
+         BPF_PROG_TYPE_SK_SKB,
+         NULL,
+         0,
+         {BPF_SK_SKB_VERDICT, BPF_SK_SKB_STREAM_PARSER, BPF_SK_SKB_STREAM_VERDICT, END_OF_LIST}},
+        {PICKET_KIND_SK_MSG, BPF_PROG_TYPE_SK_MSG, NULL, 0, {BPF_SK_MSG_VERDICT, END_OF_LIST}},
+        {PICKET_KIND_SK_REUSEPORT,
+         BPF_PROG_TYPE_SK_REUSEPORT,
+         NULL,
+         0,
+         {BPF_SK_REUSEPORT_SELECT, BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, END_OF_LIST}},
+        {PICKET_KIND_SK_LOOKUP, BPF_PROG_TYPE_SK_LOOKUP, NULL, 0, {BPF_SK_LOOKUP, END_OF_LIST}},
+        {PICKET_KIND_CGROUP_SOCK,
+         BPF_PROG_TYPE_CGROUP_SOCK,
+         NULL,
+         0,
          {BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET_SOCK_RELEASE, BPF_CGROUP_INET4_POST_BIND,
-          BPF_CGROUP_INET6_POST_BIND, KEEP}},
-        {PICKET_KIND_CGROUP_SOCK_ADDR, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL, 0,
+          BPF_CGROUP_INET6_POST_BIND, END_OF_LIST}},
+        {PICKET_KIND_CGROUP_SOCK_ADDR,
+         BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+         NULL,
+         0,
          {BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET6_BIND, BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT,
           BPF_CGROUP_UDP4_SENDMSG, BPF_CGROUP_UDP6_SENDMSG, BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP6_RECVMSG,
           BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME, BPF_CGROUP_INET4_GETSOCKNAME,
-          BPF_CGROUP_INET6_GETSOCKNAME, KEEP}},
-        {PICKET_KIND_CGROUP_DEVICE, BPF_PROG_TYPE_CGROUP_DEVICE, NULL, 0, {BPF_CGROUP_DEVICE, KEEP}},
-        {PICKET_KIND_CGROUP_SYSCTL, BPF_PROG_TYPE_CGROUP_SYSCTL, NULL, 0, {BPF_CGROUP_SYSCTL, KEEP}},
-        {PICKET_KIND_CGROUP_SOCKOPT, BPF_PROG_TYPE_CGROUP_SOCKOPT, NULL, 0,
-         {BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_SETSOCKOPT, KEEP}},
-        {PICKET_KIND_KPROBE, BPF_PROG_TYPE_KPROBE, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_TRACEPOINT, BPF_PROG_TYPE_TRACEPOINT, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_PERF_EVENT, BPF_PROG_TYPE_PERF_EVENT, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_RAW_TRACEPOINT, BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_RAW_TRACEPOINT_WRITABLE, BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_TP_BTF, BPF_PROG_TYPE_TRACING, "btf_trace_sched_switch", BTF_KIND_TYPEDEF,
-         {BPF_TRACE_RAW_TP, KEEP}},
-        {PICKET_KIND_FENTRY, BPF_PROG_TYPE_TRACING, "do_unlinkat", BTF_KIND_FUNC, {BPF_TRACE_FENTRY, KEEP}},
-        {PICKET_KIND_FEXIT, BPF_PROG_TYPE_TRACING, "do_unlinkat", BTF_KIND_FUNC, {BPF_TRACE_FEXIT, KEEP}},
-        {PICKET_KIND_FMOD_RET, BPF_PROG_TYPE_TRACING, "bpf_modify_return_test", BTF_KIND_FUNC,
-         {BPF_MODIFY_RETURN, KEEP}},
-        {PICKET_KIND_ITER, BPF_PROG_TYPE_TRACING, "bpf_iter_task", BTF_KIND_FUNC, {BPF_TRACE_ITER, KEEP}},
-        {PICKET_KIND_LSM, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open", BTF_KIND_FUNC, {BPF_LSM_MAC, KEEP}},
-        {PICKET_KIND_LSM_CGROUP, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open", BTF_KIND_FUNC, {BPF_LSM_CGROUP, KEEP}},
-        {PICKET_KIND_STRUCT_OPS, BPF_PROG_TYPE_STRUCT_OPS, "tcp_congestion_ops", BTF_KIND_STRUCT, {0, KEEP}},
-        {PICKET_KIND_SYSCALL, BPF_PROG_TYPE_SYSCALL, NULL, 0, {0, KEEP}},
-        {PICKET_KIND_LIRC_MODE2, BPF_PROG_TYPE_LIRC_MODE2, NULL, 0, {BPF_LIRC_MODE2, KEEP}},
+          BPF_CGROUP_INET6_GETSOCKNAME, END_OF_LIST}},
+        {PICKET_KIND_CGROUP_DEVICE, BPF_PROG_TYPE_CGROUP_DEVICE, NULL, 0, {BPF_CGROUP_DEVICE, END_OF_LIST}},
+        {PICKET_KIND_CGROUP_SYSCTL, BPF_PROG_TYPE_CGROUP_SYSCTL, NULL, 0, {BPF_CGROUP_SYSCTL, END_OF_LIST}},
+        {PICKET_KIND_CGROUP_SOCKOPT,
+         BPF_PROG_TYPE_CGROUP_SOCKOPT,
+         NULL,
+         0,
+         {BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_SETSOCKOPT, END_OF_LIST}},
+        {PICKET_KIND_KPROBE, BPF_PROG_TYPE_KPROBE, NULL, 0, {0, 56, END_OF_LIST}}, /* 56: session, since Linux 6.10 */
+        {PICKET_KIND_TRACEPOINT, BPF_PROG_TYPE_TRACEPOINT, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_PERF_EVENT, BPF_PROG_TYPE_PERF_EVENT, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_RAW_TRACEPOINT, BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_RAW_TRACEPOINT_WRITABLE, BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_TP_BTF,
+         BPF_PROG_TYPE_TRACING,
+         "btf_trace_sched_switch",
+         BTF_KIND_TYPEDEF,
+         {BPF_TRACE_RAW_TP, END_OF_LIST}},
+        {PICKET_KIND_FENTRY, BPF_PROG_TYPE_TRACING, "do_unlinkat", BTF_KIND_FUNC, {BPF_TRACE_FENTRY, END_OF_LIST}},
+        {PICKET_KIND_FEXIT, BPF_PROG_TYPE_TRACING, "do_unlinkat", BTF_KIND_FUNC, {BPF_TRACE_FEXIT, END_OF_LIST}},
+        {PICKET_KIND_FMOD_RET,
+         BPF_PROG_TYPE_TRACING,
+         "bpf_modify_return_test",
+         BTF_KIND_FUNC,
+         {BPF_MODIFY_RETURN, END_OF_LIST}},
+        {PICKET_KIND_ITER, BPF_PROG_TYPE_TRACING, "bpf_iter_task", BTF_KIND_FUNC, {BPF_TRACE_ITER, END_OF_LIST}},
+        {PICKET_KIND_LSM, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open", BTF_KIND_FUNC, {BPF_LSM_MAC, END_OF_LIST}},
+        {PICKET_KIND_LSM_CGROUP, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open", BTF_KIND_FUNC, {BPF_LSM_CGROUP, END_OF_LIST}},
+        {PICKET_KIND_STRUCT_OPS, BPF_PROG_TYPE_STRUCT_OPS, "tcp_congestion_ops", BTF_KIND_STRUCT, {0, END_OF_LIST}},
+        {PICKET_KIND_SYSCALL, BPF_PROG_TYPE_SYSCALL, NULL, 0, {0, END_OF_LIST}},
+        {PICKET_KIND_LIRC_MODE2, BPF_PROG_TYPE_LIRC_MODE2, NULL, 0, {BPF_LIRC_MODE2, END_OF_LIST}},
 };
 
 /* Where the tables are wider than this kernel on purpose. */
@@ -118,7 +143,7 @@ static int load(struct oracle *o, int attach, const struct bpf_insn *insns, size
 	        .attach_btf_id = o->target,
 	        .insns = (uint64_t)(uintptr_t)insns,
 	        .insn_cnt = (uint32_t)count,
-	        .license = (uint64_t)(uintptr_t)"GPL",
+	        .license = (uint64_t)(uintptr_t) "GPL",
 	        .log_level = 1,
 	        .log_buf = (uint64_t)(uintptr_t)o->log,
 	        .log_size = sizeof(o->log),
@@ -135,9 +160,18 @@ static int load(struct oracle *o, int attach, const struct bpf_insn *insns, size
 	return 0;
 }
 
-#define MOVE(reg, number) {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (number)}
-#define CALL(helper) {.code = BPF_JMP | BPF_CALL, .imm = (helper)}
-#define EXIT {.code = BPF_JMP | BPF_EXIT}
+#define MOVE(reg, number) \
+	{ \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (number) \
+	}
+#define CALL(helper) \
+	{ \
+		.code = BPF_JMP | BPF_CALL, .imm = (helper) \
+	}
+#define EXIT \
+	{ \
+		.code = BPF_JMP | BPF_EXIT \
+	}
 
 static bool says(const struct oracle *o, const char *text)
 {
@@ -155,7 +189,7 @@ static bool loads(struct oracle *o, int attach)
 
 static bool any_attach(struct oracle *o, bool (*ask)(struct oracle *o, int attach, const void *what), const void *what)
 {
-	for (size_t i = 0; o->question->attaches[i] != KEEP; i++)
+	for (size_t i = 0; o->question->attaches[i] != END_OF_LIST; i++)
 		if (ask(o, o->question->attaches[i], what))
 			return true;
 	return false;
@@ -168,7 +202,22 @@ static bool ask_helper(struct oracle *o, int attach, const void *what)
 	const struct bpf_insn insns[] = {CALL((int32_t)*helper), MOVE(BPF_REG_0, 1), EXIT};
 
 	(void)load(o, attach, insns, ARRAY_SIZE(insns));
-	return !says(o, "cannot use helper") && !says(o, "unknown func") && !says(o, "invalid func");
+	return !says(o, "cannot use helper") && !says(o, "unknown func") && !says(o, "invalid func") &&
+	       !says(o, "not supported for") && !says(o, "supported only for");
+}
+
+/* btf: the kernel's. A function that it does not have is not asked for. */
+static bool ask_kfunc(struct oracle *o, int attach, const void *what)
+{
+	const int *function = what;
+	const struct bpf_insn insns[] = {
+	        {.code = BPF_JMP | BPF_CALL, .src_reg = BPF_PSEUDO_KFUNC_CALL, .imm = *function},
+	        MOVE(BPF_REG_0, 1),
+	        EXIT,
+	};
+
+	(void)load(o, attach, insns, ARRAY_SIZE(insns));
+	return !says(o, "is not allowed");
 }
 
 struct access {
@@ -181,13 +230,19 @@ static bool ask_access(struct oracle *o, int attach, const void *what)
 	const struct access *a = what;
 	const uint8_t width = a->size == 1 ? BPF_B : a->size == 2 ? BPF_H : a->size == 4 ? BPF_W : BPF_DW;
 	const struct bpf_insn read[] = {
-	        {.code = BPF_LDX | BPF_MEM | width, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1, .off = (int16_t)a->offset},
+	        {.code = BPF_LDX | BPF_MEM | width,
+	         .dst_reg = BPF_REG_2,
+	         .src_reg = BPF_REG_1,
+	         .off = (int16_t)a->offset},
 	        MOVE(BPF_REG_0, 1),
 	        EXIT,
 	};
 	const struct bpf_insn write[] = {
 	        MOVE(BPF_REG_2, 0),
-	        {.code = BPF_STX | BPF_MEM | width, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_2, .off = (int16_t)a->offset},
+	        {.code = BPF_STX | BPF_MEM | width,
+	         .dst_reg = BPF_REG_1,
+	         .src_reg = BPF_REG_2,
+	         .off = (int16_t)a->offset},
 	        MOVE(BPF_REG_0, 1),
 	        EXIT,
 	};
@@ -258,6 +313,29 @@ static void compare_helpers(struct oracle *o)
 	}
 }
 
+static const char *const kfuncs[] = {
+#define KFUNC(name, ...) "bpf_" #name,
+#include "verify/kfunc.def"
+};
+
+static void compare_kfuncs(struct oracle *o, const struct btf *btf)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kfuncs); i++) {
+		int id = btf__find_by_name_kind(btf, kfuncs[i], BTF_KIND_FUNC);
+		bool ours = false, theirs;
+
+		if (id <= 0 || !strncmp(kfuncs[i], "bpf_xdp_metadata_", strlen("bpf_xdp_metadata_"))) /* by device */
+			continue;
+		(void)verify_kfunc_find(o->kind, kfuncs[i], &ours);
+		theirs = any_attach(o, ask_kfunc, &id);
+		if (ours == theirs)
+			continue;
+		o->differences++;
+		printf("%s: function %s: kernel %s, table %s\n", o->kind->name, kfuncs[i], theirs ? "yes" : "no",
+		       ours ? "yes" : "no");
+	}
+}
+
 /* Parts of a number are all allowed by the tables, or none: some that the kernel refuses do no harm. Of a pointer none is. */
 static bool part_of_field(const struct verify_kind *k, const struct access *a, bool ours)
 {
@@ -291,9 +369,9 @@ static void compare_context(struct oracle *o)
 			part = part_of_field(o->kind, &a, ours);
 			*(part ? &o->known : &o->differences) += 1;
 			if (!part || o->all)
-				printf("%s: %s of %u bytes at %u of the context: kernel %s, table %s%s\n", o->kind->name,
-				       a.write ? "write" : "read", a.size, a.offset, theirs ? "yes" : "no", ours ? "yes" : "no",
-				       part ? "; part of a field" : "");
+				printf("%s: %s of %u bytes at %u of the context: kernel %s, table %s%s\n",
+				       o->kind->name, a.write ? "write" : "read", a.size, a.offset,
+				       theirs ? "yes" : "no", ours ? "yes" : "no", part ? "; part of a field" : "");
 		}
 	}
 }
@@ -310,6 +388,214 @@ static void compare_returns(struct oracle *o)
 		o->differences++;
 		printf("%s: returning %d: kernel %s, table %s\n", o->kind->name, numbers[i], theirs ? "yes" : "no",
 		       ours ? "yes" : "no");
+	}
+}
+
+/* ---- arguments: a call with what the table says is taken; with a number instead of any pointer it is not ---- */
+
+#define ROOM 256       /* bytes of stack that every memory argument points to */
+#define ROOM_SIZE 64   /* that the helper is told of */
+#define NOT_POINTER 77 /* a number */
+
+struct program {
+	struct bpf_insn insns[64];
+	size_t count;
+};
+
+static void emit(struct program *p, struct bpf_insn insn)
+{
+	p->insns[p->count++] = insn;
+}
+
+static int make_map(uint32_t type)
+{
+	union bpf_attr attr = {.map_type = type, .key_size = 4, .value_size = 8, .max_entries = 4};
+
+	switch (type) {
+	case BPF_MAP_TYPE_RINGBUF:
+	case BPF_MAP_TYPE_USER_RINGBUF:
+		attr.key_size = attr.value_size = 0;
+		attr.max_entries = 4096;
+		break;
+	case BPF_MAP_TYPE_QUEUE:
+	case BPF_MAP_TYPE_STACK:
+		attr.key_size = 0;
+		break;
+	case BPF_MAP_TYPE_CGROUP_STORAGE:
+		attr.key_size = sizeof(struct bpf_cgroup_storage_key);
+		attr.max_entries = 0;
+		break;
+	case BPF_MAP_TYPE_PROG_ARRAY:
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_ARRAY:
+	case BPF_MAP_TYPE_DEVMAP:
+	case BPF_MAP_TYPE_SOCKMAP:
+	case BPF_MAP_TYPE_SOCKHASH:
+		attr.value_size = 4;
+		break;
+	default:
+		break;
+	}
+	return (int)syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+}
+
+/* r7 = the packet's first byte, of ROOM that are there. */
+static void emit_packet(const struct verify_kind *k, struct program *p)
+{
+	for (size_t i = 0; i < k->field_count; i++) {
+		const struct verify_field *f = &k->fields[i];
+		const uint8_t width = f->size == 4 ? BPF_W : BPF_DW;
+
+		if (f->type == FIELD_PACKET || f->type == FIELD_PACKET_END)
+			emit(p, (struct bpf_insn){.code = BPF_LDX | BPF_MEM | width,
+			                          .dst_reg = f->type == FIELD_PACKET ? BPF_REG_7 : BPF_REG_8,
+			                          .src_reg = BPF_REG_1,
+			                          .off = (int16_t)f->offset});
+	}
+	emit(p, (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_7});
+	emit(p, (struct bpf_insn){.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_2, .imm = ROOM});
+	emit(p, (struct bpf_insn){
+	                .code = BPF_JMP | BPF_JLE | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_8, .off = 2});
+	emit(p, (struct bpf_insn)MOVE(BPF_REG_0, 1));
+	emit(p, (struct bpf_insn)EXIT);
+}
+
+/* Leaves r0 to r5 alone but for reg. false: such an argument needs more than a few instructions to be made. */
+static bool emit_argument(struct program *p, const struct verify_arg *a, uint8_t reg, int map, bool packet)
+{
+	switch ((enum verify_arg_base)a->base) {
+	case VERIFY_ARG_ANY:
+		emit(p, (struct bpf_insn)MOVE(reg, 0));
+		return true;
+	case VERIFY_ARG_SIZE:
+	case VERIFY_ARG_ALLOC_SIZE:
+		emit(p, (struct bpf_insn)MOVE(reg, ROOM_SIZE));
+		return true;
+	case VERIFY_ARG_CONTEXT:
+		emit(p, (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = reg, .src_reg = BPF_REG_6});
+		return true;
+	case VERIFY_ARG_MAP:
+		emit(p, (struct bpf_insn){.code = BPF_LD | BPF_IMM | BPF_DW,
+		                          .dst_reg = reg,
+		                          .src_reg = BPF_PSEUDO_MAP_FD,
+		                          .imm = map});
+		emit(p, (struct bpf_insn){0});
+		return map >= 0;
+	case VERIFY_ARG_KEY:
+	case VERIFY_ARG_VALUE:
+	case VERIFY_ARG_MEMORY:
+	case VERIFY_ARG_FIXED:
+		emit(p, (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X,
+		                          .dst_reg = reg,
+		                          .src_reg = packet ? BPF_REG_7 : BPF_REG_10});
+		if (!packet)
+			emit(p, (struct bpf_insn){.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = reg, .imm = -ROOM});
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* wrong: the argument, counted from 1, that is a number instead. packet: memory is in the packet of that kind; NULL: stack. */
+static bool make_call(const struct verify_proto *proto, int map, unsigned wrong, const struct verify_kind *packet,
+                      struct program *p)
+{
+	*p = (struct program){0};
+	if (packet)
+		emit_packet(packet, p);
+	emit(p, (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1});
+	for (int16_t at = -ROOM; at < -ROOM + ROOM_SIZE; at = (int16_t)(at + 8))
+		emit(p, (struct bpf_insn){.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = at});
+	for (unsigned i = 0; i < 5 && proto->args[i].base != VERIFY_ARG_NONE; i++) {
+		if (i + 1 == wrong)
+			emit(p, (struct bpf_insn)MOVE(BPF_REG_1 + i, NOT_POINTER));
+		else if (!emit_argument(p, &proto->args[i], (uint8_t)(BPF_REG_1 + i), map, packet))
+			return false;
+	}
+	emit(p, (struct bpf_insn)CALL((int32_t)proto->id));
+	emit(p, (struct bpf_insn)MOVE(BPF_REG_0, 1));
+	emit(p, (struct bpf_insn)EXIT);
+	return true;
+}
+
+static bool ask_call(struct oracle *o, int attach, const void *what)
+{
+	const struct program *p = what;
+	int r = load(o, attach, p->insns, p->count);
+
+	/* The arguments' types were good, but: a record is not submitted; a packet's bytes lie at any address. */
+	return r == 0 || says(o, "Unreleased reference") || says(o, "misaligned packet access");
+}
+
+/* What is asked of these depends on more than the types of their arguments; programs that sleep take fewer types of maps. */
+static bool is_particular(const struct oracle *o, const struct verify_proto *proto)
+{
+	bool syscall_kind = o->kind->id == PICKET_KIND_SYSCALL;
+
+	return proto->id == BPF_FUNC_dynptr_from_mem || (proto->flags & PROTO_SLEEPS && !syscall_kind) ||
+	       (proto->maps && syscall_kind);
+}
+
+static void compare_arguments_of(struct oracle *o, const struct verify_proto *proto, int map)
+{
+	struct program p;
+
+	if (!make_call(proto, map, 0, NULL, &p))
+		return;
+	if (!any_attach(o, ask_call, &p)) {
+		o->differences++;
+		printf("%s: %s with the arguments of the table: kernel no: %s\n", o->kind->name, proto->name, o->log);
+		return;
+	}
+	for (unsigned i = 1; i <= 5 && proto->args[i - 1].base != VERIFY_ARG_NONE; i++) {
+		enum verify_arg_base base = proto->args[i - 1].base;
+
+		if (base == VERIFY_ARG_ANY || base == VERIFY_ARG_SIZE || base == VERIFY_ARG_ALLOC_SIZE ||
+		    !make_call(proto, map, i, NULL, &p) || !any_attach(o, ask_call, &p))
+			continue;
+		o->differences++;
+		printf("%s: %s with a number as argument %u: kernel yes, table no\n", o->kind->name, proto->name, i);
+	}
+}
+
+static bool takes_memory(const struct verify_proto *proto)
+{
+	for (unsigned i = 0; i < 5; i++)
+		if (proto->args[i].base >= VERIFY_ARG_KEY && proto->args[i].base <= VERIFY_ARG_FIXED)
+			return true;
+	return false;
+}
+
+static void compare_packet(struct oracle *o, const struct verify_proto *proto, int map)
+{
+	/* An option's value is not really of a packet: any helper may have it. */
+	bool ours = proto->flags & PROTO_TAKES_PACKET || o->kind->id == PICKET_KIND_CGROUP_SOCKOPT, theirs;
+	struct program p;
+
+	if (!(o->kind->flags & KIND_PACKET_WRITE) || !takes_memory(proto) || !make_call(proto, map, 0, o->kind, &p))
+		return;
+	theirs = any_attach(o, ask_call, &p);
+	if (theirs == ours)
+		return;
+	o->differences++;
+	printf("%s: %s with memory of the packet: kernel %s, table %s\n", o->kind->name, proto->name,
+	       theirs ? "yes" : "no", ours ? "yes" : "no");
+}
+
+static void compare_arguments(struct oracle *o)
+{
+	for (uint32_t id = 1; id <= HELPER_LAST; id++) {
+		bool ours = false;
+		const struct verify_proto *proto = verify_proto_find(o->kind, id, &ours);
+		int map;
+
+		if (!ours || is_particular(o, proto) || !any_attach(o, ask_helper, &id))
+			continue;
+		map = proto->maps ? make_map(proto->maps[0]) : -1;
+		compare_arguments_of(o, proto, map);
+		compare_packet(o, proto, map);
+		if (map >= 0)
+			close(map);
 	}
 }
 
@@ -341,10 +627,13 @@ int main(int argc, char **argv)
 			continue;
 		}
 		compare_helpers(&o);
+		compare_kfuncs(&o, btf);
 		compare_context(&o);
 		compare_returns(&o);
+		compare_arguments(&o);
 	}
 	btf__free(btf);
-	printf("%u programs, %u kinds skipped, %u differences expected, %u not\n", o.asked, skipped, o.known, o.differences);
+	printf("%u programs, %u kinds skipped, %u differences expected, %u not\n", o.asked, skipped, o.known,
+	       o.differences);
 	return o.differences > 0;
 }
