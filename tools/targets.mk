@@ -51,7 +51,10 @@ build/tests/things: $(call tests_objects,tests/demo/*.c)
 build/tests/vm_differential: $(call tests_objects,tests/vm/*.c) $(foreach r,vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ -lpthread
-vm_tests := build/tests/vm_differential lib
+build/tests/helpers_oracle: build/tests/verify/helpers_oracle.o $(foreach r,verify vm base,build/release/$(r).a)
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
+vm_tests := build/tests/vm_differential build/tests/helpers_oracle lib
 live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/things
 .PHONY: test-programs test unit test-kernels fuzz
 test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) $(vm_tests) build/tools/gen_reference

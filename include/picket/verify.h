@@ -24,7 +24,7 @@ extern "C" {
 enum picket_kind {
 	PICKET_KIND_AUTO, /* by the section's name */
 #define KIND(id, name, ...) PICKET_KIND_##id,
-#include "picket/kind.h"
+#include "picket/verify_kind.h"
 #undef KIND
 	PICKET_KINDS,
 };
@@ -38,7 +38,7 @@ enum picket_kind picket_kind_by_section(const char *section);
 enum picket_category {
 	PICKET_ACCEPTED,
 #define CATEGORY(id, name, doc) PICKET_REJECT_##id,
-#include "picket/category.h"
+#include "picket/verify_category.h"
 #undef CATEGORY
 	PICKET_CATEGORIES,
 };

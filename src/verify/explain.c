@@ -51,7 +51,7 @@ const char *picket_category_name(enum picket_category category)
 	static const char *const names[] = {
 	        [PICKET_ACCEPTED] = "accepted",
 #define CATEGORY(id, name, doc) [PICKET_REJECT_##id] = name,
-#include "picket/category.h"
+#include "picket/verify_category.h"
 #undef CATEGORY
 	};
 

@@ -55,11 +55,11 @@ static const struct verify_field all_fields[] = {
 /* The public table's names, by id. */
 static const struct {
 #define KIND(id, text, doc) char id[sizeof(text)];
-#include "picket/kind.h"
+#include "picket/verify_kind.h"
 #undef KIND
 } names = {
 #define KIND(id, text, doc) text,
-#include "picket/kind.h"
+#include "picket/verify_kind.h"
 #undef KIND
 };
 

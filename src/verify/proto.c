@@ -187,7 +187,7 @@ const struct verify_proto *verify_kfunc_find(const struct verify_kind *kind, con
 	bool allowed = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kfuncs) && !allowed; i++) {
-		if (strcmp(kfuncs[i].proto.name, name))
+		if (strcmp(kfuncs[i].proto.name, name) != 0)
 			continue;
 		found = &kfuncs[i].proto;
 		allowed = kfuncs[i].kinds >> kind->id & 1;

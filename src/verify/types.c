@@ -150,7 +150,7 @@ static uint32_t type_named(struct opened *types, const char *name, uint32_t kind
 		if (names->entries[i].kinds == kinds && !strcmp(names->entries[i].name, name))
 			return names->entries[i].type;
 	f = &names->entries[names->next++ % FOUND_MAX];
-	strcpy(f->name, name);
+	memcpy(f->name, name, strlen(name) + 1);
 	f->kinds = kinds;
 	f->type = search(&types->btf, name, kinds);
 	return f->type;
@@ -363,7 +363,8 @@ static const struct safe *safe_field(const struct opened *types, const char *obj
 	for (size_t i = 0; i < types->safe_count; i++) {
 		struct vm_btf_type t = vm_btf_type(b, types->safe[i].type);
 
-		if (strlen(object) != types->safe[i].name_length || memcmp(t.name, object, types->safe[i].name_length))
+		if (strlen(object) != types->safe[i].name_length ||
+		    memcmp(t.name, object, types->safe[i].name_length) != 0)
 			continue;
 		for (uint32_t m = 0; m < t.count; m++) {
 			struct vm_btf_member field = vm_btf_member(b, &t, m);

@@ -47,7 +47,6 @@ enum x86_condition jit_jump_condition(const struct vm_op *op)
 		return condition;
 		JUMP(JEQ, CC_EQUAL)
 		JUMP(JNE, CC_NOT_EQUAL)
-		JUMP(JSET, CC_NOT_EQUAL)
 		JUMP(JGT, CC_ABOVE)
 		JUMP(JGE, CC_ABOVE_EQUAL)
 		JUMP(JLT, CC_BELOW)
@@ -56,6 +55,7 @@ enum x86_condition jit_jump_condition(const struct vm_op *op)
 		JUMP(JSGE, CC_GREATER_EQUAL)
 		JUMP(JSLT, CC_LESS)
 		JUMP(JSLE, CC_LESS_EQUAL)
+		JUMP(JSET, CC_NOT_EQUAL) /* after test */
 #undef JUMP
 	}
 	return CC_EQUAL;
