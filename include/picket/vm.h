@@ -330,6 +330,11 @@ bool picket_image_constant(const struct picket_image *i, size_t map, uint64_t of
                            uint64_t *ret_number);
 /* The object's own types (.BTF). */
 const void *picket_image_btf(const struct picket_image *i, size_t *ret_length);
+/* Applies the CO-RE relocations of all programs against a kernel's types (the bytes of /sys/kernel/btf/vmlinux; borrowed for
+ * the call), as libbpf does: what the kernel does not have becomes a call of helper 0xbad2310, which there is not, or 0 if that
+ * is what was asked. The second time nothing is left to be done. Returns 0; -EINVAL: reterr says what cannot be, and the
+ * instructions are as they were; -ENOMEM. Nobody may read the image meanwhile. */
+int picket_image_relocate(struct picket_image *i, const void *btf, size_t length, struct picket_error *reterr);
 /* Functions and variables that are declared only. Weak ones need not be there. */
 size_t picket_image_kernel_count(const struct picket_image *i);
 const char *picket_image_kernel_name(const struct picket_image *i, size_t index);

@@ -62,6 +62,7 @@ struct vm_btf_type vm_btf_type(const struct vm_btf *b, uint32_t id)
 	return (struct vm_btf_type){
 	        .kind = BTF_INFO_KIND(info),
 	        .count = BTF_INFO_VLEN(info),
+	        .flag = BTF_INFO_KFLAG(info),
 	        .size = word_at(at, 2),
 	        .type = word_at(at, 2),
 	        .name = vm_btf_text(b, word_at(at, 0)),
@@ -69,7 +70,7 @@ struct vm_btf_type vm_btf_type(const struct vm_btf *b, uint32_t id)
 	};
 }
 
-struct vm_btf_type vm_btf_plain_type(const struct vm_btf *b, uint32_t id)
+uint32_t vm_btf_plain_id(const struct vm_btf *b, uint32_t id)
 {
 	for (int depth = 0; depth < VM_BTF_DEPTH_MAX; depth++) {
 		struct vm_btf_type t = vm_btf_type(b, id);
@@ -83,10 +84,15 @@ struct vm_btf_type vm_btf_plain_type(const struct vm_btf *b, uint32_t id)
 			id = t.type;
 			break;
 		default:
-			return t;
+			return id;
 		}
 	}
-	return vm_btf_type(b, 0);
+	return 0;
+}
+
+struct vm_btf_type vm_btf_plain_type(const struct vm_btf *b, uint32_t id)
+{
+	return vm_btf_type(b, vm_btf_plain_id(b, id));
 }
 
 struct vm_btf_member vm_btf_member(const struct vm_btf *b, const struct vm_btf_type *t, uint32_t index)
@@ -113,6 +119,16 @@ uint64_t vm_btf_enumerator(const struct vm_btf_type *t, uint32_t index)
 	if (t->kind == BTF_KIND_ENUM)
 		return word_at(t->parts, 2 * (size_t)index + 1);
 	return word_at(t->parts, 3 * (size_t)index + 1) | (uint64_t)word_at(t->parts, 3 * (size_t)index + 2) << 32;
+}
+
+const char *vm_btf_enumerator_name(const struct vm_btf *b, const struct vm_btf_type *t, uint32_t index)
+{
+	return vm_btf_text(b, word_at(t->parts, (t->kind == BTF_KIND_ENUM ? 2 : 3) * (size_t)index));
+}
+
+uint32_t vm_btf_integer(const struct vm_btf_type *t)
+{
+	return word_at(t->parts, 0);
 }
 
 bool vm_btf_size(const struct vm_btf *b, uint32_t id, uint32_t *ret_bytes)

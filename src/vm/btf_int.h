@@ -24,6 +24,7 @@ struct vm_btf {
 struct vm_btf_type {
 	uint32_t kind; /* BTF_KIND_* */
 	uint32_t count;
+	bool flag; /* struct, union: members carry their size in bits; enum: signed; forward declaration: of a union */
 	uint32_t size, type; /* the one that the kind has */
 	const char *name;
 	const uint8_t *parts;
@@ -47,11 +48,14 @@ const char *vm_btf_text(const struct vm_btf *b, uint32_t offset); /* NULL: outsi
 struct vm_btf_type vm_btf_type(const struct vm_btf *b, uint32_t id);
 /* The same, without const, volatile, restrict, typedef and tags around it; kind BTF_KIND_UNKN: void, or too deep. */
 struct vm_btf_type vm_btf_plain_type(const struct vm_btf *b, uint32_t id);
+uint32_t vm_btf_plain_id(const struct vm_btf *b, uint32_t id); /* that type's id; 0: void, or too deep */
 /* index: below the type's count. */
 struct vm_btf_member vm_btf_member(const struct vm_btf *b, const struct vm_btf_type *t, uint32_t index);
 struct vm_btf_variable vm_btf_variable(const struct vm_btf_type *t, uint32_t index);
 struct btf_array vm_btf_array(const struct vm_btf_type *t);
 uint64_t vm_btf_enumerator(const struct vm_btf_type *t, uint32_t index);
+const char *vm_btf_enumerator_name(const struct vm_btf *b, const struct vm_btf_type *t, uint32_t index);
+uint32_t vm_btf_integer(const struct vm_btf_type *t); /* encoding, offset and bits: BTF_INT_*() */
 /* false: a type without a size, too deep, or past 4 GiB. */
 bool vm_btf_size(const struct vm_btf *b, uint32_t id, uint32_t *ret_bytes);
 
