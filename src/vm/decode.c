@@ -320,6 +320,19 @@ static bool op_jumps(const struct vm_op *op)
 	}
 }
 
+static bool op_accesses(const struct vm_op *op)
+{
+	switch ((enum vm_format)vm_insns[op->op].format) {
+	case VM_FORMAT_LOAD:
+	case VM_FORMAT_STORE_IMM:
+	case VM_FORMAT_STORE_REG:
+	case VM_FORMAT_ATOMIC_REG:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int find_functions(struct decoder *d)
 {
 	struct vm_ops *o = d->out;
@@ -400,6 +413,7 @@ static int check_function(struct decoder *d, struct vm_function *f)
 			op->target = function_at(o, op->target);
 		f->used |= vm_op_reads(op) | vm_op_writes(op);
 		f->written |= vm_op_writes(op);
+		f->accesses |= op_accesses(op);
 		f->calls |= op->op == VM_CALL_HELPER || op->op == VM_CALL_LOCAL || op->op == VM_CALL_REG;
 	}
 	if (last->op != VM_EXIT && last->op != VM_JA && last->op != VM_JA32)

@@ -549,7 +549,7 @@ static void make_functions(const struct picket_program *p, const struct vm_ops *
 		interp->functions[i] = (struct vm_interp_function){
 		        .first = &interp->cells[f->first],
 		        .slots = vm_function_slots(p, (uint32_t)i),
-		        .zeroes = f->used & 1u << FRAME_POINTER || f->calls,
+		        .zeroes = f->used & 1u << FRAME_POINTER || f->calls || f->accesses,
 		};
 	}
 }

@@ -75,6 +75,7 @@ struct vm_function {
 	uint16_t used;       /* registers that it names, one bit each, r10 included */
 	uint16_t written;    /* registers that it may change itself (not what it calls), one bit each */
 	bool calls;          /* helpers or functions */
+	bool accesses;       /* memory, by whatever pointer */
 };
 
 struct vm_ops {

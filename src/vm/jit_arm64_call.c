@@ -55,7 +55,7 @@ void vm_arm64_prologue(struct arm64 *j)
 			a64_move(&j->code, true, REG_RUN, 2);
 		if (uses_frame(j))
 			a64_add_imm(&j->code, true, A64_SP, A64_SP, -PICKET_STACK_BYTES);
-	} else if (uses_frame(j) || j->function->calls) {
+	} else if (uses_frame(j) || j->function->calls || j->function->accesses) {
 		arm64_call_thunk(j, THUNK_ZERO);
 	}
 }

@@ -234,25 +234,6 @@ static bool jump_charges(const struct jit *j, const struct vm_op *op)
 	return j->checked && op->flags & VM_OP_BACKWARD;
 }
 
-/* cmp or test [m], imm: of as many bytes as were loaded. */
-static void compare_memory_immediate(struct jit *j, struct x86_memory m, unsigned bytes, bool bits, int32_t imm)
-{
-	struct x86 *x = &j->x;
-
-	if (bits) {
-		x86_rm(x, bytes == 1 ? 0xf6 : 0xf7, 0, m);
-		if (bytes == 1)
-			x86_u8(x, (uint8_t)imm);
-		else
-			x86_u32(x, (uint32_t)imm);
-	} else if (bytes == 1) {
-		x86_rm(x, 0x80, X86_CMP, m);
-		x86_u8(x, (uint8_t)imm);
-	} else {
-		x86_mi(x, X86_CMP, bytes == 8, m, imm);
-	}
-}
-
 /* Where neither side is negative, signed and unsigned order are the same; in fewer bytes only the latter is. */
 static enum x86_condition unsigned_condition(enum x86_condition cc)
 {
@@ -270,37 +251,16 @@ static enum x86_condition unsigned_condition(enum x86_condition cc)
 	}
 }
 
-/* ldx r, [m]; if r ? imm goto: r is not needed after that. */
-static bool load_and_compare(struct jit *j, size_t i, const struct vm_op *jump)
-{
-	const struct vm_op *op = &j->ops->ops[i];
-	unsigned bytes = plain_load_bytes(op);
-	enum x86_condition cc = jit_jump_condition(jump);
-	bool bits = jit_jump_tests_bits(jump), wide = jump_is_wide(jump);
-	int64_t imm = jump->imm;
-
-	if (j->blind || bytes == 2 || jump->dst != op->dst)
-		return false;
-	if (bytes == 1 ? imm < 0 || imm > UINT8_MAX : bytes == 4 ? wide && imm < 0 : bits || !wide)
-		return false;
-	jit_check_load(j, i);
-	compare_memory_immediate(j, jit_memory_operand(j, op), bytes, bits, (int32_t)imm);
-	if (bytes == 1 || (bytes == 4 && wide))
-		cc = unsigned_condition(cc);
-	x86_jump_if(&j->x, cc, jit_label(j, jump->target));
-	return true;
-}
-
 /* A register that was loaded by the op before is that much, and no more. */
 static bool is_loaded_before(const struct jit *j, size_t i, unsigned reg, unsigned bytes)
 {
-	const struct vm_op *before = &j->ops->ops[i - 1];
+	const struct vm_op *op = &j->ops->ops[i];
 
-	return i > j->function->first && !is_leader(&j->ops->ops[i]) && plain_load_bytes(before) == bytes &&
-	       before->dst == reg;
+	return i > j->function->first && !is_leader(op) && plain_load_bytes(op - 1) == bytes && op[-1].dst == reg;
 }
 
-/* ldx r, [m]; if r ? s goto */
+/* ldx r, [m]; if r ? s goto: processors take cmp with memory and the jump as one. With an immediate they do not, and so it is
+ * no better than two instructions there. */
 static bool load_and_compare_register(struct jit *j, size_t i, const struct vm_op *jump)
 {
 	const struct vm_op *op = &j->ops->ops[i];
@@ -322,41 +282,6 @@ static bool load_and_compare_register(struct jit *j, size_t i, const struct vm_o
 	jit_check_load(j, i);
 	x86_rm(&j->x, opcode | x86_width(bytes == 8), jit_reg(other), jit_memory_operand(j, op));
 	x86_jump_if(&j->x, cc, jit_label(j, jump->target));
-	return true;
-}
-
-static bool is_test_of_zero(const struct vm_op *op, unsigned reg)
-{
-	switch ((enum vm_opcode)op->op) {
-	case VM_JEQ64_IMM:
-	case VM_JEQ32_IMM:
-	case VM_JNE64_IMM:
-	case VM_JNE32_IMM:
-		return op->dst == reg && op->imm == 0;
-	default:
-		return false;
-	}
-}
-
-static bool is_and_immediate(const struct vm_op *op, unsigned reg)
-{
-	return (op->op == VM_AND64_IMM || op->op == VM_AND32_IMM) && op->dst == reg && op->imm >= 0;
-}
-
-/* ldx r, [m]; and r, imm; if r == 0 goto */
-static bool load_and_test(struct jit *j, size_t i, const struct vm_op *and)
-{
-	const struct vm_op *op = &j->ops->ops[i], *jump = op_behind(j, i + 1);
-	unsigned bytes = plain_load_bytes(op);
-
-	if (j->blind || !jump || jump_charges(j, jump) || !is_and_immediate(and, op->dst) ||
-	    !is_test_of_zero(jump, op->dst) || jit_is_needed(j, i + 2, op->dst))
-		return false;
-	if (bytes == 2 || (bytes == 1 && and->imm > UINT8_MAX))
-		return false;
-	jit_check_load(j, i);
-	compare_memory_immediate(j, jit_memory_operand(j, op), bytes == 1 ? 1 : 4, true, (int32_t) and->imm);
-	x86_jump_if(&j->x, jit_jump_condition(jump), jit_label(j, jump->target));
 	return true;
 }
 
@@ -411,13 +336,9 @@ static size_t merge_load(struct jit *j, size_t i)
 		return 0;
 	if (format_of(op) == VM_FORMAT_LOAD_INDEXED && jit_may_fault(j, i)) /* it must be seen to make its sum */
 		return 0;
-	if (load_and_test(j, i, next))
-		return 3;
 	if (jit_is_needed(j, i + 1, op->dst) || jump_charges(j, next))
 		return 0;
 	switch (format_of(next)) {
-	case VM_FORMAT_JUMP_IMM:
-		return load_and_compare(j, i, next) ? 2 : 0;
 	case VM_FORMAT_JUMP_REG:
 		return load_and_compare_register(j, i, next) ? 2 : 0;
 	case VM_FORMAT_DST_SRC:
@@ -499,6 +420,24 @@ static size_t merge_update(struct jit *j, size_t i)
 }
 
 /* ---- arithmetic whose flags tell what the jump behind it asks ---- */
+static bool is_test_of_zero(const struct vm_op *op, unsigned reg)
+{
+	switch ((enum vm_opcode)op->op) {
+	case VM_JEQ64_IMM:
+	case VM_JEQ32_IMM:
+	case VM_JNE64_IMM:
+	case VM_JNE32_IMM:
+		return op->dst == reg && op->imm == 0;
+	default:
+		return false;
+	}
+}
+
+static bool is_and_immediate(const struct vm_op *op, unsigned reg)
+{
+	return (op->op == VM_AND64_IMM || op->op == VM_AND32_IMM) && op->dst == reg && op->imm >= 0;
+}
+
 static bool sets_zero_flag(const struct vm_op *op)
 {
 	switch ((int)op->op) {

@@ -125,7 +125,7 @@ void vm_fault(struct picket_run *run, enum picket_fault_kind kind, uint64_t addr
  * Calls      After any call, helper or function, r1 to r5 are 0; after a function r6 to r9 are the caller's again.
  * Frames     The called function's r10 is the caller's + PICKET_STACK_BYTES, whether it uses it or not. At most
  *            PICKET_FRAMES_MAX: one more is PICKET_FAULT_FRAMES at the call. A function whose `used` has r10, or which
- *            `calls`, finds its frame zeroed on entry; for others nobody can see the difference.
+ *            `calls` or `accesses`, finds its frame zeroed on entry; for others nobody can see the difference.
  * Stack      What may be touched of it is [stack_low, r10 of the active function): nothing above. run->frame is that r10
  *            whenever vm_memory_find() or a helper is called.
  * Budget     A backward jump that is taken: budget -= the bytecode slots from its target to itself, both included (merged

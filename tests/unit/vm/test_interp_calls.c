@@ -5,6 +5,17 @@
 #include "interp_fixture.h"
 
 /* ---- functions ---- */
+/* A frame that the function itself does not name is there all the same, for who comes by its caller's. */
+static void test_unnamed_frame_is_clean(void **state)
+{
+	static const char text[] = "mov r6, r10\n call local dirty\n call local look\n exit\n"
+	                           "dirty:\n stdw [r10-256], -1\n mov r0, 0\n exit\n"
+	                           "look:\n ldxdw r0, [r6+256]\n exit";
+
+	(void)state;
+	assert_result(run(text), 0);
+}
+
 static void test_function_keeps_registers(void **state)
 {
 	(void)state;
@@ -336,6 +347,7 @@ int main(void)
 	        cmocka_unit_test(test_tail_call_pays),
 	        cmocka_unit_test(test_tail_call_in_a_function),
 	        cmocka_unit_test(test_tail_call_in_a_callback),
+	        cmocka_unit_test(test_unnamed_frame_is_clean),
 	        cmocka_unit_test(test_fault_after_a_tail_call),
 	        cmocka_unit_test(test_tail_call_leaves_maps_behind),
 	};
