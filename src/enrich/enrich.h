@@ -17,7 +17,8 @@ struct enrich_options {
 	const char *root; /* the host's root directory as seen from here; NULL: "/" */
 	/* Processes held; 0: 65536. The oldest ended one goes first, then any living one without children. */
 	size_t process_limit;
-	uint64_t keep_ended_ns; /* how long an ended process without children is held; 0: 5 s */
+	/* How long an ended process without children is held, at most (many ends in a short time: less); 0: 5 s. */
+	uint64_t keep_ended_ns;
 	/* A record that enrich made (host, userdb, container, watch; procinfo of a process whose beginning was missed): for
 	 * the capture, before the event at hand. Called from enrich_event(), enrich_watch_path() and enrich_tick(). event is
 	 * borrowed. May be NULL. */

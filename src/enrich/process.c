@@ -2,8 +2,9 @@
  *
  * The process table itself: finding, making, ending and forgetting processes. What events mean is in process_event.c.
  *
- * Every process that is held stands in one hash chain. One that has ended stands in the age list for keep_ended_ns,
- * then it is expired and held only as long as something else refers to it: a child, or a view.
+ * Every process that is held stands in one hash chain. One that has ended stands in the age list for keep_ended_ns, or
+ * until too many have ended after it; then it is expired and held only as long as something else refers to it: a child,
+ * or a view.
  */
 #include "enrich/process_int.h"
 
@@ -13,6 +14,9 @@
 #define KEEP_ENDED_DEFAULT_NS (5 * 1000000000ull)
 #define BUCKETS_MIN 256u
 #define SWEEP_INTERVAL_NS 1000000000ull
+#define AGED_SHARE \
+	16 /* of the limit, one part may be processes in the age list: under a flood of short ones they are
+                       * forgotten sooner, so that memory does not follow the flood */
 #define OLDEST_TRIED 1024 /* when room is needed: so that a full table does not make every fork slow */
 
 int process_table_new(size_t limit, uint64_t keep_ended_ns, struct process_table **ret_table)
@@ -186,6 +190,7 @@ static void age_add(struct process_table *t, struct process *p)
 	else
 		t->oldest = p;
 	t->newest = p;
+	t->aged++;
 }
 
 static void age_remove(struct process_table *t, struct process *p)
@@ -199,6 +204,7 @@ static void age_remove(struct process_table *t, struct process *p)
 	else
 		t->newest = p->age_prev;
 	p->age_prev = p->age_next = NULL;
+	t->aged--;
 }
 
 void process_end(struct process_table *t, struct process *p, uint64_t end_ns)
@@ -314,10 +320,16 @@ int process_new(struct process_table *t, uint32_t pid, uint64_t start_ns, uint64
 	return 0;
 }
 
+static bool oldest_is_due(const struct process_table *t, uint64_t boot_now_ns)
+{
+	const struct process *p = t->oldest;
+	return p && boot_now_ns > p->end_ns && boot_now_ns - p->end_ns >= t->keep_ended_ns;
+}
+
 void process_table_tick(struct process_table *t, uint64_t boot_now_ns)
 {
 	t->changed = NULL;
-	while (t->oldest && boot_now_ns > t->oldest->end_ns && boot_now_ns - t->oldest->end_ns >= t->keep_ended_ns)
+	while (t->aged > t->limit / AGED_SHARE || oldest_is_due(t, boot_now_ns))
 		expire(t, t->oldest);
 	/* Looking for lines that are too long is worth it once twice as many ended ones are held as after the last time. */
 	if (t->ended > 2 * t->swept_ended + 1024) {

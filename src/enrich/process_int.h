@@ -15,7 +15,8 @@ struct process_table {
 	size_t bucket_count; /* a power of two */
 	size_t count, limit;
 	uint64_t keep_ended_ns;
-	struct process *oldest, *newest; /* ended, by time of end */
+	struct process *oldest, *newest; /* ended, by time of end: the age list */
+	size_t aged;                     /* that stand in it */
 	size_t ended, swept_ended;       /* held though they have ended; that after the last sweep */
 	struct image *no_image;          /* of processes whose image is not known */
 	struct process *changed;

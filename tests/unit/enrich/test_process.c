@@ -328,6 +328,23 @@ static void test_exit_keeps_for_a_while(void **state)
 	assert_int_equal(process_table_count(table), 0);
 }
 
+/* Under a flood of short processes the latest are held, not all of the last seconds. */
+static void test_flood_keeps_the_latest(void **state)
+{
+	(void)state;
+	process_table_free(table);
+	assert_int_equal(process_table_new(1600, 5 * SECOND, &table), 0);
+	snapshot_at(100 * SECOND, 1, 0, "init");
+	for (uint32_t pid = 10; pid < 1010; pid++) {
+		fork_at(101 * SECOND + pid, 1, pid);
+		exit_at(101 * SECOND + pid, pid, 1);
+	}
+	process_table_tick(table, 101 * SECOND + 2000);
+	assert_int_equal(process_table_count(table), 1 + 100);
+	assert_null(process_find(table, 909, started(909)));
+	assert_non_null(process_find(table, 910, started(910)));
+}
+
 static void test_view_holds(void **state)
 {
 	(void)state;
@@ -764,6 +781,7 @@ int main(void)
 	        TEST(double_fork),
 	        TEST(subreaper),
 	        TEST(exit_keeps_for_a_while),
+	        TEST(flood_keeps_the_latest),
 	        TEST(view_holds),
 	        TEST(endless_line),
 	        TEST(long_line_beside_short),
