@@ -185,6 +185,7 @@ static void learn(struct enrich *e, struct container *c, struct arena *arena, co
 		c->host_ipc = info->host_ipc;
 	}
 	bool first = !c->confirmed;
+	enrich_touch(e);
 	c->known = true;
 	confirm(e->containers, c);
 	if (first)
@@ -248,13 +249,14 @@ static struct container *find_or_make(struct enrich *e, struct str cgroup)
 }
 
 /* The first process that runs a program in namespaces of its own shows what the container shares with the host. */
-static void see_namespaces(const struct enrich *e, struct container *c, const struct process *p)
+static void see_namespaces(struct enrich *e, struct container *c, const struct process *p)
 {
 	const struct task_state *s = &p->state;
 	const struct namespaces *host = &e->host.ns;
 	if (c->namespaces_seen || !differs(s->ns_mnt, host->mnt) || !s->ns_net || !s->ns_pid || !s->ns_ipc ||
 	    !host->net)
 		return;
+	enrich_touch(e);
 	c->namespaces_seen = true;
 	c->host_pid = s->ns_pid == host->pid;
 	c->host_network = s->ns_net == host->net;
@@ -311,6 +313,7 @@ void containers_reconsider(struct enrich *e)
 	struct str key;
 	void *item;
 	struct process *p = NULL;
+	enrich_touch(e);
 	while (map_next(&e->containers->by_id, &position, &key, &item)) {
 		struct container *c = item;
 		c->own_namespaces = c->namespaces_seen = false;
@@ -350,7 +353,10 @@ void containers_read_users(struct enrich *e, struct container *c)
 		return;
 	}
 	struct str owner = str_from(c->id);
-	if (users_read(e->users, owner, fd) == 1 && users_put(e->users, owner, e->now_ns, e->put, e) < 0)
+	if (users_read(e->users, owner, fd) != 1)
+		return;
+	enrich_touch(e);
+	if (users_put(e->users, owner, e->now_ns, e->put, e) < 0)
 		e->record_failures++;
 }
 

@@ -93,13 +93,17 @@ void enrich_free(struct enrich *e)
 /* ---- the host, its users, watched files ---- */
 static void read_host_users(struct enrich *e)
 {
-	if (users_read(e->users, str_from(host_owner), e->root_fd) == 1)
-		note(e, users_put(e->users, str_from(host_owner), e->now_ns, e->put, e));
+	if (users_read(e->users, str_from(host_owner), e->root_fd) != 1)
+		return;
+	enrich_touch(e);
+	note(e, users_put(e->users, str_from(host_owner), e->now_ns, e->put, e));
 }
 
 static void read_host(struct enrich *e)
 {
 	int r = host_read(&e->host, e->root_fd);
+	if (r == 1)
+		enrich_touch(e);
 	if (r == 1)
 		r = host_put(&e->host, e->now_ns, e->put, e);
 	note(e, r);
@@ -182,6 +186,9 @@ static int take_record(struct enrich *e, const struct event *event)
 		e->lost_ns = MAX(event->header->time_ns, 1);
 	if (e->live)
 		return 0;
+	if (event->header->type == EVENT_host || event->header->type == EVENT_userdb ||
+	    event->header->type == EVENT_container)
+		enrich_touch(e);
 	switch ((int)event->header->type) {
 	case EVENT_host:
 		return host_take(&e->host, event);
@@ -319,6 +326,8 @@ int enrich_event(struct enrich *e, const struct event *event, struct enrich_view
 
 	*ret_view = (struct enrich_view){
 	        .source.get = enrich_field_get,
+	        .source.note = p ? &p->note : NULL,
+	        .source.version = p ? process_version(e->processes, p) : 0,
 	        .enrich = e,
 	        .event = *event,
 	        .process = p,

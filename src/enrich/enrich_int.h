@@ -76,6 +76,12 @@ struct str enrich_group_name(const struct enrich *e, const struct process *p, ui
 /* Is it one of the addresses of this machine's interfaces? */
 bool enrich_is_own_address(const struct enrich *e, const struct ip *ip);
 
+/* What fields of FIELD_SCOPE_PROC tell besides the process table (users, containers, the host) has changed. */
+static inline void enrich_touch(struct enrich *e)
+{
+	process_table_touch_all(e->processes);
+}
+
 /* ---- for names ---- */
 /* The n-th watched path (enrich_watch_path) that is now the file dev, ino (dev as in fd_info). False: no more. */
 bool enrich_watch_find(const struct enrich *e, uint32_t dev, uint64_t ino, unsigned n, struct str *ret_path);

@@ -136,6 +136,7 @@ static void unlink_parent(struct process_table *t, struct process *p)
 {
 	struct process *parent = p->parent;
 	detach_from_parent(t, p);
+	process_table_touch(t, p);
 	unref(t, parent);
 }
 
@@ -153,6 +154,7 @@ void process_link_parent(struct process_table *t, struct process *p, struct proc
 	if (p->parent)
 		unlink_parent(t, p);
 	t->orphans -= is_orphan(p);
+	process_table_touch(t, p);
 	p->parent = parent;
 	p->sibling_next = parent->children;
 	if (p->sibling_next)
@@ -163,8 +165,30 @@ void process_link_parent(struct process_table *t, struct process *p, struct proc
 void process_set_ppid(struct process_table *t, struct process *p, uint32_t ppid)
 {
 	t->orphans -= is_orphan(p);
+	process_table_touch(t, p);
 	p->ppid = ppid;
 	t->orphans += is_orphan(p);
+}
+
+/* ---- versions ---- */
+
+void process_table_touch(struct process_table *t, struct process *p)
+{
+	p->changed = ++t->changes;
+}
+
+void process_table_touch_all(struct process_table *t)
+{
+	t->all_changed = ++t->changes;
+}
+
+/* The last change of all that its fields look at. Looking up costs less than telling all descendants would. */
+uint64_t process_version(const struct process_table *t, const struct process *p)
+{
+	uint64_t version = t->all_changed;
+	for (unsigned n = 0; p && n <= ANCESTORS_MAX; n++, p = p->parent)
+		version = MAX(version, p->changed);
+	return version;
 }
 
 struct process *process_hold(struct process *p)

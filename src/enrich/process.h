@@ -56,7 +56,9 @@ struct process {
 	bool kernel_thread;
 	bool expired; /* of the table: ended long ago, held for those that refer to it */
 	uint64_t image_at_ns, state_at_ns, cwd_at_ns, cgroup_at_ns, threads_at_ns; /* when these facts were true */
-	uint64_t mark; /* of the table: last walk that reached it */
+	uint64_t mark;          /* of the table: last walk that reached it */
+	uint64_t changed;       /* process_table_touch(): when, by the table's count of changes */
+	struct field_note note; /* of who reads fields */
 };
 
 struct process_table;
@@ -70,6 +72,11 @@ int process_table_event(struct process_table *t, const struct event *e, struct p
 /* The process whose identity (image, credentials, namespaces, control group) the last event changed: a fork's child,
  * the one that was moved, or the acting one. NULL: none. */
 struct process *process_table_changed(const struct process_table *t);
+/* Fields of FIELD_SCOPE_PROC of p and of its descendants may have changed; of all processes. */
+void process_table_touch(struct process_table *t, struct process *p);
+void process_table_touch_all(struct process_table *t);
+/* Another one, if fields of FIELD_SCOPE_PROC of p may give other values than before. */
+uint64_t process_version(const struct process_table *t, const struct process *p);
 void process_table_tick(struct process_table *t, uint64_t boot_now_ns);
 size_t process_table_count(const struct process_table *t);
 uint64_t process_table_unknown(const struct process_table *t); /* events of processes that were not in it */

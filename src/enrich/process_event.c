@@ -378,13 +378,14 @@ static void take_setsid(struct process *p, const struct event *e)
 	p->state.tty = 0;
 }
 
-static void take_setpgid(const struct process_table *t, struct process *p, const struct event *e)
+static void take_setpgid(struct process_table *t, struct process *p, const struct event *e)
 {
 	uint32_t group_id = (uint32_t)arg_number(e, "pgid");
 	struct process *target = by_viewed_pid(t, p, (uint32_t)arg_number(e, "pid"));
 	if (!target || e->header->time_ns < target->state_at_ns)
 		return;
 	struct process *leader = group_id ? by_viewed_pid(t, p, group_id) : target;
+	process_table_touch(t, target);
 	target->state.vpgid = group_id ? group_id : target->state.vpid;
 	if (leader)
 		target->state.pgid = leader->pid;
@@ -461,6 +462,8 @@ static void take_header(struct process_table *t, struct process *p, const struct
 {
 	if (h->time_ns < p->state_at_ns || p->end_ns)
 		return;
+	if (h->uid != p->state.euid || h->gid != p->state.egid)
+		process_table_touch(t, p);
 	p->state.euid = h->uid;
 	p->state.egid = h->gid;
 	if (h->ppid != p->ppid)
@@ -492,6 +495,10 @@ int process_table_event(struct process_table *t, const struct event *e, struct p
 	}
 	process_hold(p); /* making room for a child must not free the parent */
 	r = take_event(t, p, e);
+	if (e->info->state)
+		process_table_touch(t, p);
+	if (t->changed)
+		process_table_touch(t, t->changed);
 	take_header(t, p, h);
 	if (t->orphans)
 		link_ancestors(t, p);

@@ -22,6 +22,7 @@ struct process_table {
 	struct process *changed;
 	size_t orphans; /* held without parent though the kernel named one */
 	uint64_t mark, swept_ns;
+	uint64_t changes, all_changed; /* counts changes of processes; the last of all of them at once */
 	uint64_t unknown, evicted;
 	uint64_t hand; /* bucket at which the next living process is sought that can be forgotten */
 };

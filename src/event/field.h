@@ -67,11 +67,21 @@ enum field_type field_ref_type(const struct field_ref *ref);
 /* The name that is most like text, for "did you mean"; NULL if none is near. */
 const char *field_suggest(struct str text);
 
+/* What a reader of a source keeps with the acting process, of what it found out about it by fields of FIELD_SCOPE_PROC. */
+struct field_note {
+	uint64_t owner;   /* the reader's; 0: nobody's */
+	uint64_t version; /* of the source, when it was written */
+	void *value;
+};
+
 struct field_source {
 	/* Gives the value; kind VALUE_NULL if there is none. What it points to lives until the arena is reset or the
 	 * source changes, whichever is first. Either-end and any-ancestor fields give a VALUE_LIST. */
 	void (*get)(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
 	            struct value *ret_value);
+	/* Stays with the acting process. NULL: there is no such place. */
+	struct field_note *note;
+	uint64_t version; /* another one, if a field of FIELD_SCOPE_PROC may give another value than before */
 };
 
 #endif
