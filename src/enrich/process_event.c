@@ -450,6 +450,7 @@ static int take_event(struct process_table *t, struct process *p, const struct e
 	case EVENT_setns:
 		t->changed = e->header->result < 0 ? NULL : p;
 		take_state(p, e, e->header->time_ns);
+		process_table_touch(t, p); /* a call that failed tells the state, too */
 		return 0;
 	default:
 		take_arguments(t, p, e);
@@ -495,8 +496,6 @@ int process_table_event(struct process_table *t, const struct event *e, struct p
 	}
 	process_hold(p); /* making room for a child must not free the parent */
 	r = take_event(t, p, e);
-	if (e->info->state)
-		process_table_touch(t, p);
 	if (t->changed)
 		process_table_touch(t, t->changed);
 	take_header(t, p, h);
