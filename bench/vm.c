@@ -19,12 +19,11 @@
 #include <unistd.h>
 #include "bench/kernels.h"
 #include "bench/vm_native.h"
-#include "picket/vm.h"
+#include "vm/vm_int.h"
 
 #define WINDOW_NS 100000
 #define COUNT_MAX 100000
 #define LINUX_EACH 8 /* rounds: has one window */
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static uint8_t input[KERNEL_INPUT_BYTES] __attribute__((aligned(64)));
 
@@ -321,24 +320,60 @@ static void make_program(struct picket_insn *insns, size_t count)
 		insns[i] = (struct picket_insn){.code = 0xb7, .dst = i, .imm = i};
 }
 
-/* Microseconds of the fastest load; ret_bytes: of machine code. */
-static double load_us(const struct picket_insn *insns, size_t count, enum picket_engine engine, size_t *ret_bytes)
+static int rounds_for(size_t count)
+{
+	return count > 100000 ? 3 : count > 10000 ? 10 : count > 100 ? 300 : 10000;
+}
+
+static struct picket_program *load(const struct picket_insn *insns, size_t count, enum picket_engine engine)
 {
 	struct picket_options options = {.engine = engine};
-	int rounds = count > 100000 ? 3 : count > 10000 ? 10 : 300;
+	struct picket_program *p;
+	struct picket_error error;
+
+	if (picket_program_load(insns, count, &options, &p, &error))
+		die("a long program", error.text);
+	return p;
+}
+
+/* Microseconds of the fastest load. */
+static double load_us(const struct picket_insn *insns, size_t count, enum picket_engine engine)
+{
 	double best = 1e12;
 
-	while (rounds-- > 0) {
-		struct picket_program *p;
-		struct picket_error error;
+	for (int rounds = rounds_for(count); rounds > 0; rounds--) {
 		double begin = now_ns(), ns;
-		if (picket_program_load(insns, count, &options, &p, &error))
-			die("a long program", error.text);
+		struct picket_program *p = load(insns, count, engine);
 		ns = now_ns() - begin;
-		*ret_bytes = picket_program_code(p, NULL);
 		picket_program_free(p);
 		best = ns < best ? ns : best;
 	}
+	return best / 1000;
+}
+
+/* The same of the just-in-time compiler alone, from decoded instructions to code that may be run; ret_bytes: of that. */
+static double compile_us(const struct picket_insn *insns, size_t count, size_t *ret_bytes)
+{
+	struct picket_program *p = load(insns, count, PICKET_VERIFIED);
+	struct vm_ops ops = {0};
+	double best = 1e12;
+
+	if (vm_decode(insns, count, NULL, &ops, NULL) || vm_flow_live(&ops))
+		die("a long program", "does not decode again");
+	vm_fuse(&ops);
+	for (int rounds = rounds_for(count); rounds > 0; rounds--) {
+		double begin, ns;
+		vm_code_unmap(p->code, p->code_mapped);
+		p->code = NULL;
+		begin = now_ns();
+		if (vm_jit_compile(p, &ops))
+			die("a long program", "does not compile again");
+		ns = now_ns() - begin;
+		best = ns < best ? ns : best;
+	}
+	*ret_bytes = p->code_size;
+	vm_ops_done(&ops);
+	picket_program_free(p);
 	return best / 1000;
 }
 
@@ -346,21 +381,25 @@ static void bench_loading(void)
 {
 	static const size_t counts[] = {100, 1000, 10000, 100000, 1000000};
 	struct picket_insn *insns = calloc(1000000, sizeof(*insns));
-	size_t bytes = 0, none;
+	size_t bytes = 0;
 
 	if (!insns)
 		die("memory", strerror(errno));
-	printf("\nMicroseconds to load a program: check, decode, compile; the least.\n\n"
-	       "| instructions | interpreter |   verified | ns an instruction | bytes an instruction |    checked |\n"
-	       "|-------------:|------------:|-----------:|------------------:|---------------------:|-----------:|\n");
+	printf("\nMicroseconds to load a program (check, decode, compile), and of the compiler alone; the least.\n\n"
+	       "| instructions | interpreter |    checked |   verified | ns an instruction | its compiler alone | bytes an "
+	       "instruction |\n"
+	       "|-------------:|------------:|-----------:|-----------:|------------------:|-------------------:|---------"
+	       "------------:|\n");
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		double interpreter, verified, checked;
+		double interpreter, checked, verified, compiler;
 		make_program(insns, counts[i]);
-		interpreter = load_us(insns, counts[i], PICKET_INTERPRETER, &none);
-		checked = load_us(insns, counts[i], PICKET_CHECKED, &none);
-		verified = load_us(insns, counts[i], PICKET_VERIFIED, &bytes);
-		printf("| %12zu | %11.1f | %10.1f | %17.1f | %20.1f | %10.1f |\n", counts[i], interpreter, verified,
-		       verified * 1000 / (double)counts[i], (double)bytes / (double)counts[i], checked);
+		interpreter = load_us(insns, counts[i], PICKET_INTERPRETER);
+		checked = load_us(insns, counts[i], PICKET_CHECKED);
+		verified = load_us(insns, counts[i], PICKET_VERIFIED);
+		compiler = compile_us(insns, counts[i], &bytes);
+		printf("| %12zu | %11.1f | %10.1f | %10.1f | %17.1f | %18.1f | %20.1f |\n", counts[i], interpreter,
+		       checked, verified, verified * 1000 / (double)counts[i], compiler,
+		       (double)bytes / (double)counts[i]);
 	}
 	free(insns);
 }

@@ -139,6 +139,8 @@ const char *picket_program_name(const struct picket_program *p); /* "" unless it
 enum picket_engine picket_program_engine(const struct picket_program *p);
 /* The bytecode as given, subprograms included. Borrowed. */
 const struct picket_insn *picket_program_insns(const struct picket_program *p, size_t *ret_count);
+/* What lddw with src 5 and 6 refers to by that index; NULL: no such map. Borrowed. */
+const struct picket_map *picket_program_map(const struct picket_program *p, size_t index);
 /* Machine code in bytes, 0 for the interpreter. ret_code may be NULL. */
 size_t picket_program_code(const struct picket_program *p, const void **ret_code);
 /* The source line of an instruction: false if the object had no such information. Texts are borrowed. */

@@ -25,6 +25,8 @@ int vm_tell_error(const char *path, int err, const struct picket_error *error)
 		buf_printf(&place, "%s: ", path);
 	if (error->section[0])
 		buf_printf(&place, "section %s, offset 0x%" PRIx64 ": ", error->section, error->offset);
+	else if (!error->line && error->offset)
+		buf_printf(&place, "offset 0x%" PRIx64 ": ", error->offset);
 	if (error->file[0])
 		buf_printf(&place, "%s:%u:%u: ", error->file, error->line, error->column);
 	log_error("%s%s", place.data ? place.data : "", error->text[0] ? error->text : strerror(-err));

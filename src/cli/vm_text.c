@@ -206,7 +206,20 @@ static void add_source_line(struct listing *l, size_t insn)
 	buf_printf(l->out, "%s\n", ui_code(l->color, UI_RESET));
 }
 
-/* One instruction: text, and behind it, where the assembler sees a comment, its index. Returns its slots. */
+/* The map that an instruction names by its index. */
+static void add_map_name(const struct listing *l, size_t insn)
+{
+	const struct picket_insn *i = &l->insns[insn];
+	const struct picket_map *map = NULL;
+	if (l->program && i->code == 0x18 && (i->src == 5 || i->src == 6))
+		map = picket_program_map(l->program, (uint32_t)i->imm);
+	if (!map)
+		return;
+	buf_add_text(l->out, ": ");
+	value_add_printable(str_from(picket_map_spec(map)->name), 0, l->out);
+}
+
+/* One instruction: text, and behind it, where the assembler sees a comment, its index and its map. Returns its slots. */
 static size_t add_insn(struct listing *l, size_t insn)
 {
 	char text[PICKET_TEXT_MAX + NAME_BYTES_MAX];
@@ -221,8 +234,9 @@ static size_t add_insn(struct listing *l, size_t insn)
 	char *distance = strrchr(text, ' ');
 	if (distance && target_of(l, insn, &target))
 		label_name(l, target, distance + 1);
-	buf_printf(l->out, "\t%-*s %s# %zu%s\n", INDEX_COLUMN, text, ui_code(l->color, UI_DIM), insn,
-	           ui_code(l->color, UI_RESET));
+	buf_printf(l->out, "\t%-*s %s# %zu", INDEX_COLUMN, text, ui_code(l->color, UI_DIM), insn);
+	add_map_name(l, insn);
+	buf_printf(l->out, "%s\n", ui_code(l->color, UI_RESET));
 	return slots;
 }
 

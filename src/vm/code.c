@@ -15,7 +15,7 @@ int vm_code_map(size_t size, void **ret_code, size_t *ret_mapped)
 
 	if (!size || mapped < size)
 		return -EINVAL;
-	code = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	code = mmap(NULL, mapped, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (code == MAP_FAILED)
 		return -ENOMEM;
 	*ret_code = code;

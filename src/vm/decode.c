@@ -22,151 +22,124 @@ struct decoder {
 	size_t foreign_maps;
 	struct vm_ops *out;
 	struct picket_error *reterr;
-	uint16_t rows[256];        /* first row of an opcode byte, plus 1; 0: none */
-	uint16_t next[VM_OPCODES]; /* further rows of the same byte */
-	uint32_t *ops_of;          /* of each slot; NO_OP: the second one of lddw. One more for the end */
-	bool *entry;               /* of each slot: a function begins here */
+	const struct vm_row_index *rows;
+	uint32_t *ops_of; /* of each slot; NO_OP: the second one of lddw */
+	bool names_functions;
 };
 
 #define fail(d, slot, ...) vm_error((d)->reterr, -EINVAL, (uint64_t)(slot)*SLOT_BYTES, __VA_ARGS__)
 
-static void decoder_index_rows(struct decoder *d)
-{
-	for (uint16_t row = VM_OPCODES; row-- > 0;) {
-		const struct vm_insn_info *info = &vm_insns[row];
-		if (!info->mnemonic)
-			continue;
-		d->next[row] = d->rows[info->code];
-		d->rows[info->code] = row + 1;
-	}
-}
-
 /* ---- one instruction's fields ---- */
 enum { HAS_DST = 1, HAS_SRC = 2, HAS_OFFSET = 4, HAS_IMM = 8 };
 
-static unsigned format_fields(enum vm_format format)
+static const uint8_t format_fields[] = {
+        [VM_FORMAT_NOTHING] = 0,
+        [VM_FORMAT_DST] = HAS_DST,
+        [VM_FORMAT_DST_IMM] = HAS_DST | HAS_IMM,
+        [VM_FORMAT_DST_SRC] = HAS_DST | HAS_SRC,
+        [VM_FORMAT_LOAD] = HAS_DST | HAS_SRC | HAS_OFFSET,
+        [VM_FORMAT_STORE_IMM] = HAS_DST | HAS_OFFSET | HAS_IMM,
+        [VM_FORMAT_STORE_REG] = HAS_DST | HAS_SRC | HAS_OFFSET,
+        [VM_FORMAT_ATOMIC_REG] = HAS_DST | HAS_SRC | HAS_OFFSET,
+        [VM_FORMAT_JUMP] = HAS_OFFSET,
+        [VM_FORMAT_JUMP_LONG] = HAS_IMM,
+        [VM_FORMAT_JUMP_IMM] = HAS_DST | HAS_OFFSET | HAS_IMM,
+        [VM_FORMAT_JUMP_REG] = HAS_DST | HAS_SRC | HAS_OFFSET,
+        [VM_FORMAT_CALL_ID] = HAS_IMM,
+        [VM_FORMAT_CALL_FUNCTION] = HAS_IMM,
+        [VM_FORMAT_CALL_DST] = HAS_DST,
+        [VM_FORMAT_WIDE] = HAS_DST | HAS_IMM,
+        [VM_FORMAT_WIDE_MAP] = HAS_DST | HAS_IMM,
+        [VM_FORMAT_WIDE_FUNCTION] = HAS_DST | HAS_IMM,
+        [VM_FORMAT_PACKET_IMM] = HAS_IMM,
+        [VM_FORMAT_PACKET_REG] = HAS_SRC | HAS_IMM,
+        [VM_FORMAT_LOAD_INDEXED] = 0, /* the last one; those of the optimiser have no opcode */
+};
+static const uint8_t select_field[] = {
+        [VM_SELECT_NONE] = 0,
+        [VM_SELECT_OFFSET] = HAS_OFFSET,
+        [VM_SELECT_IMM] = HAS_IMM,
+        [VM_SELECT_SRC] = HAS_SRC,
+};
+
+static unsigned insn_fields(const struct picket_insn *insn)
 {
-	switch (format) {
-	case VM_FORMAT_DST:
-	case VM_FORMAT_CALL_DST:
-		return HAS_DST;
-	case VM_FORMAT_DST_IMM:
-	case VM_FORMAT_WIDE:
-	case VM_FORMAT_WIDE_MAP:
-	case VM_FORMAT_WIDE_FUNCTION:
-		return HAS_DST | HAS_IMM;
-	case VM_FORMAT_DST_SRC:
-		return HAS_DST | HAS_SRC;
-	case VM_FORMAT_LOAD:
-	case VM_FORMAT_STORE_REG:
-	case VM_FORMAT_ATOMIC_REG:
-	case VM_FORMAT_JUMP_REG:
-		return HAS_DST | HAS_SRC | HAS_OFFSET;
-	case VM_FORMAT_STORE_IMM:
-	case VM_FORMAT_JUMP_IMM:
-		return HAS_DST | HAS_OFFSET | HAS_IMM;
-	case VM_FORMAT_JUMP:
-		return HAS_OFFSET;
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_CALL_ID:
-	case VM_FORMAT_CALL_FUNCTION:
-	case VM_FORMAT_PACKET_IMM:
-		return HAS_IMM;
-	case VM_FORMAT_PACKET_REG:
-		return HAS_SRC | HAS_IMM;
-	case VM_FORMAT_NOTHING:
-	case VM_FORMAT_LEA_IMM:
-	case VM_FORMAT_LEA_REG:
-	case VM_FORMAT_LOAD_INDEXED:
-		return 0;
-	}
-	return 0;
+	return (insn->dst ? HAS_DST : 0) | (insn->src ? HAS_SRC : 0) | (insn->offset ? HAS_OFFSET : 0) |
+	       (insn->imm ? HAS_IMM : 0);
 }
 
-static unsigned select_field(enum vm_select select)
+static bool is_kernel_call(const struct decoder *d, size_t slot)
 {
-	switch (select) {
-	case VM_SELECT_OFFSET:
-		return HAS_OFFSET;
-	case VM_SELECT_IMM:
-		return HAS_IMM;
-	case VM_SELECT_SRC:
-		return HAS_SRC;
-	case VM_SELECT_NONE:
-		return 0;
-	}
-	return 0;
+	return d->insns[slot].code == vm_insns[VM_CALL_HELPER].code && d->insns[slot].src == SRC_KERNEL_FUNCTION;
 }
 
-static bool row_selects(const struct vm_insn_info *info, const struct picket_insn *insn)
-{
-	switch ((enum vm_select)info->select) {
-	case VM_SELECT_OFFSET:
-		return insn->offset == info->value;
-	case VM_SELECT_IMM:
-		return insn->imm == info->value;
-	case VM_SELECT_SRC:
-		return insn->src == info->value;
-	case VM_SELECT_NONE:
-		return true;
-	}
-	return false;
-}
-
-/* The row of an instruction, whose fields are checked against it. */
-static int decode_row(struct decoder *d, size_t slot, uint16_t *ret_row)
+static int fail_row(struct decoder *d, size_t slot)
 {
 	const struct picket_insn *insn = &d->insns[slot];
+	uint16_t first = d->rows->first[insn->code];
 	const struct vm_insn_info *info;
-	unsigned allowed;
-	uint16_t row = d->rows[insn->code];
 
-	if (!row)
+	if (first == VM_OPCODES)
 		return fail(d, slot, "instruction %zu: unknown opcode 0x%02x", slot, insn->code);
-	info = &vm_insns[row - 1];
+	info = &vm_insns[first];
 	if (info->format == VM_FORMAT_WIDE && insn->src >= 1 && insn->src <= 3)
 		return fail(
 		        d, slot,
 		        "instruction %zu: lddw with src %u refers to a file descriptor or a kernel's variable, which "
 		        "user space does not have",
 		        slot, insn->src);
-	if (info->format == VM_FORMAT_CALL_ID && insn->src == SRC_KERNEL_FUNCTION && d->foreign && !insn->dst) {
+	if (is_kernel_call(d, slot))
+		return fail(d, slot, "instruction %zu: calls a function of the kernel, which user space does not have",
+		            slot);
+	switch ((enum vm_select)info->select) {
+	case VM_SELECT_OFFSET:
+		return fail(d, slot, "instruction %zu: no %s has offset %d", slot, info->mnemonic, insn->offset);
+	case VM_SELECT_IMM:
+		return fail(d, slot, "instruction %zu: no %s has immediate %d", slot, info->mnemonic, insn->imm);
+	default:
+		return fail(d, slot, "instruction %zu: no %s has source register %d", slot, info->mnemonic, insn->src);
+	}
+}
+
+/* fields: those that the instruction has, and its row has not. */
+static int fail_fields(struct decoder *d, size_t slot, const char *mnemonic, unsigned fields)
+{
+	const struct picket_insn *insn = &d->insns[slot];
+
+	if (fields & HAS_DST)
+		return fail(d, slot, "instruction %zu: %s has no destination register, but r%u is given", slot,
+		            mnemonic, insn->dst);
+	if (fields & HAS_SRC)
+		return fail(d, slot, "instruction %zu: %s has no source register here, but r%u is given", slot,
+		            mnemonic, insn->src);
+	if (fields & HAS_OFFSET)
+		return fail(d, slot, "instruction %zu: %s has no offset, but %d is given", slot, mnemonic,
+		            insn->offset);
+	return fail(d, slot, "instruction %zu: %s has no immediate here, but %d is given", slot, mnemonic, insn->imm);
+}
+
+/* The row of an instruction, whose fields are checked against it. */
+static int decode_row(struct decoder *d, size_t slot, uint16_t *ret_row)
+{
+	const struct picket_insn *insn = &d->insns[slot];
+	uint16_t row = vm_row_find(d->rows, insn);
+	const struct vm_insn_info *info;
+	unsigned wrong;
+
+	if (row == VM_OPCODES) {
+		if (!d->foreign || !is_kernel_call(d, slot) || insn->dst)
+			return fail_row(d, slot);
 		*ret_row = VM_CALL_HELPER;
 		return 0;
 	}
-	if (info->format == VM_FORMAT_CALL_ID && insn->src == SRC_KERNEL_FUNCTION)
-		return fail(d, slot, "instruction %zu: calls a function of the kernel, which user space does not have",
-		            slot);
-	while (row && !row_selects(&vm_insns[row - 1], insn))
-		row = d->next[row - 1];
-	if (!row) {
-		enum vm_select select = info->select;
-		return fail(d, slot, "instruction %zu: no %s has %s %d", slot, info->mnemonic,
-		            select == VM_SELECT_OFFSET ? "offset"
-		            : select == VM_SELECT_IMM  ? "immediate"
-		                                       : "source register",
-		            select == VM_SELECT_OFFSET ? insn->offset
-		            : select == VM_SELECT_IMM  ? insn->imm
-		                                       : insn->src);
-	}
-	info = &vm_insns[row - 1];
-	allowed = format_fields(info->format) | select_field(info->select);
-	if (!(allowed & HAS_DST) && insn->dst)
-		return fail(d, slot, "instruction %zu: %s has no destination register, but r%u is given", slot,
-		            info->mnemonic, insn->dst);
-	if (!(allowed & HAS_SRC) && insn->src)
-		return fail(d, slot, "instruction %zu: %s has no source register here, but r%u is given", slot,
-		            info->mnemonic, insn->src);
-	if (!(allowed & HAS_OFFSET) && insn->offset)
-		return fail(d, slot, "instruction %zu: %s has no offset, but %d is given", slot, info->mnemonic,
-		            insn->offset);
-	if (!(allowed & HAS_IMM) && insn->imm)
-		return fail(d, slot, "instruction %zu: %s has no immediate here, but %d is given", slot, info->mnemonic,
-		            insn->imm);
+	info = &vm_insns[row];
+	wrong = insn_fields(insn) & ~(unsigned)(format_fields[info->format] | select_field[info->select]);
+	if (wrong)
+		return fail_fields(d, slot, info->mnemonic, wrong);
 	if (insn->dst > REGISTER_FRAME || (insn->src > REGISTER_FRAME && info->select != VM_SELECT_SRC))
 		return fail(d, slot, "instruction %zu: there is no register r%u", slot,
 		            insn->dst > REGISTER_FRAME ? insn->dst : insn->src);
-	*ret_row = row - 1;
+	*ret_row = row;
 	return 0;
 }
 
@@ -271,6 +244,11 @@ static int decode_insn(struct decoder *d, size_t slot, struct vm_op *op)
 	return r;
 }
 
+static bool op_names_function(const struct vm_op *op)
+{
+	return op->op == VM_CALL_LOCAL || op->op == VM_LDDW_FUNCTION;
+}
+
 static int decode_all(struct decoder *d)
 {
 	for (size_t slot = 0; slot < d->count;) {
@@ -278,6 +256,7 @@ static int decode_all(struct decoder *d)
 		int r = decode_insn(d, slot, op);
 		if (r)
 			return r;
+		d->names_functions |= op_names_function(op);
 		d->ops_of[slot] = (uint32_t)d->out->count++;
 		for (unsigned i = 1; i < op->slots; i++)
 			d->ops_of[slot + i] = NO_OP;
@@ -302,83 +281,51 @@ static int target_slot(struct decoder *d, const struct vm_op *op, int64_t distan
 	return 0;
 }
 
-static bool op_names_function(const struct vm_op *op)
+/* Marks where functions begin: they are the only leaders for now. */
+static int find_entries(struct decoder *d, size_t *ret_count)
 {
-	return op->op == VM_CALL_LOCAL || op->op == VM_LDDW_FUNCTION;
-}
+	struct vm_ops *o = d->out;
 
-static bool op_jumps(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_JUMP_IMM:
-	case VM_FORMAT_JUMP_REG:
-		return true;
-	default:
-		return false;
+	o->ops[0].flags |= VM_OP_LEADER;
+	*ret_count = 1;
+	for (size_t i = 0; i < o->count && d->names_functions; i++) {
+		struct vm_op *op = &o->ops[i], *entry;
+		size_t slot;
+		int r;
+		if (!op_names_function(op))
+			continue;
+		r = target_slot(d, op, op->imm, &slot);
+		if (r)
+			return r;
+		op->target = d->ops_of[slot];
+		entry = &o->ops[op->target];
+		*ret_count += !(entry->flags & VM_OP_LEADER);
+		entry->flags |= VM_OP_LEADER;
 	}
-}
-
-static bool op_accesses(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_LOAD:
-	case VM_FORMAT_STORE_IMM:
-	case VM_FORMAT_STORE_REG:
-	case VM_FORMAT_ATOMIC_REG:
-		return true;
-	default:
-		return false;
-	}
+	return 0;
 }
 
 static int find_functions(struct decoder *d)
 {
 	struct vm_ops *o = d->out;
-	size_t count = 1;
+	size_t count;
+	int r = find_entries(d, &count);
 
-	d->entry[0] = true;
-	for (size_t i = 0; i < o->count; i++) {
-		size_t slot;
-		int r;
-		if (!op_names_function(&o->ops[i]))
-			continue;
-		r = target_slot(d, &o->ops[i], o->ops[i].imm, &slot);
-		if (r)
-			return r;
-		count += !d->entry[slot];
-		d->entry[slot] = true;
-		o->ops[i].target = d->ops_of[slot];
-	}
+	if (r)
+		return r;
 	o->functions = calloc(count, sizeof(*o->functions));
 	if (!o->functions)
 		return -ENOMEM;
-	for (size_t i = 0; i < o->count; i++) {
-		struct vm_op *op = &o->ops[i];
-		if (d->entry[op->insn]) {
-			op->flags |= VM_OP_LEADER;
-			o->functions[o->function_count++] =
-			        (struct vm_function){.first = (uint32_t)i, .insn = op->insn};
-		}
-		o->functions[o->function_count - 1].end = (uint32_t)i + 1;
+	for (size_t i = 0; o->function_count < count; i++) {
+		const struct vm_op *op = &o->ops[i];
+		if (!(op->flags & VM_OP_LEADER))
+			continue;
+		if (o->function_count)
+			o->functions[o->function_count - 1].end = (uint32_t)i;
+		o->functions[o->function_count++] = (struct vm_function){.first = (uint32_t)i, .insn = op->insn};
 	}
+	o->functions[count - 1].end = (uint32_t)o->count;
 	return 0;
-}
-
-/* Functions lie in order: the one that holds an op. */
-static uint32_t function_at(const struct vm_ops *o, uint32_t op)
-{
-	uint32_t low = 0, high = (uint32_t)o->function_count;
-
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-		if (o->functions[middle].first <= op)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 static int resolve_jump(struct decoder *d, struct vm_op *op, const struct vm_function *f)
@@ -406,14 +353,14 @@ static int check_function(struct decoder *d, struct vm_function *f)
 
 	for (uint32_t i = f->first; i < f->end; i++) {
 		struct vm_op *op = &o->ops[i];
-		int r = op_jumps(op) ? resolve_jump(d, op, f) : 0;
+		int r = vm_op_jumps(op) ? resolve_jump(d, op, f) : 0;
 		if (r)
 			return r;
 		if (op->op == VM_LDDW_FUNCTION)
-			op->target = function_at(o, op->target);
+			op->target = vm_function_at(o, op->target);
 		f->used |= vm_op_reads(op) | vm_op_writes(op);
 		f->written |= vm_op_writes(op);
-		f->accesses |= op_accesses(op);
+		f->accesses |= vm_op_accesses(op);
 		f->calls |= op->op == VM_CALL_HELPER || op->op == VM_CALL_LOCAL || op->op == VM_CALL_REG;
 	}
 	if (last->op != VM_EXIT && last->op != VM_JA && last->op != VM_JA32)
@@ -438,11 +385,10 @@ static int decode_program(struct decoder *d, struct vm_ops *ret_ops)
 	if (count > PICKET_INSNS_MAX)
 		return vm_error(d->reterr, -E2BIG, 0, "the program has %zu instructions, more than %u", count,
 		                PICKET_INSNS_MAX);
-	decoder_index_rows(d);
-	ops.ops = calloc(count, sizeof(*ops.ops));
-	d->ops_of = calloc(count, sizeof(*d->ops_of));
-	d->entry = calloc(count, sizeof(*d->entry));
-	if (!ops.ops || !d->ops_of || !d->entry)
+	d->rows = vm_row_index();
+	ops.ops = malloc(count * sizeof(*ops.ops));
+	d->ops_of = malloc(count * sizeof(*d->ops_of));
+	if (!ops.ops || !d->ops_of)
 		goto out;
 	r = decode_all(d);
 	if (!r)
@@ -454,7 +400,6 @@ static int decode_program(struct decoder *d, struct vm_ops *ret_ops)
 		                           NULL};
 out:
 	free(d->ops_of);
-	free(d->entry);
 	vm_ops_done(&ops);
 	return r;
 }

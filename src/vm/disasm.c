@@ -130,31 +130,15 @@ struct view {
 	size_t slots;
 };
 
-static bool row_selects(const struct vm_insn_info *info, const struct picket_insn *insn)
-{
-	switch ((enum vm_select)info->select) {
-	case VM_SELECT_OFFSET:
-		return insn->offset == info->value;
-	case VM_SELECT_IMM:
-		return insn->imm == info->value;
-	case VM_SELECT_SRC:
-		return insn->src == info->value;
-	case VM_SELECT_NONE:
-		return true;
-	}
-	return false;
-}
-
 static bool row_find(const struct picket_insn *insn, struct view *ret_view)
 {
-	for (unsigned row = 0; row < VM_OPCODES; row++) {
-		const struct vm_insn_info *info = &vm_insns[row];
-		if (!info->mnemonic || info->code != insn->code || !row_selects(info, insn))
-			continue;
-		*ret_view = (struct view){.row = row, .info = info, .insn = insn, .slots = vm_row_slots(info)};
-		return true;
-	}
-	return false;
+	uint16_t row = vm_row_find(vm_row_index(), insn);
+
+	if (row == VM_OPCODES)
+		return false;
+	*ret_view =
+	        (struct view){.row = row, .info = &vm_insns[row], .insn = insn, .slots = vm_row_slots(&vm_insns[row])};
+	return true;
 }
 
 /* Is everything 0 that is no operand? */

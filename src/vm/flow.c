@@ -18,10 +18,10 @@ struct block {
 
 struct flow {
 	struct vm_ops *ops;
-	struct block *blocks;
+	struct block *blocks; /* and one more: its `into` is where the last one's end */
 	size_t count;
-	uint32_t *block_of; /* of each op */
-	uint32_t *into;     /* predecessors, block after block */
+	uint32_t *block_of; /* of each op that begins one */
+	uint32_t *into;     /* predecessors, block after block; at most two successors each */
 	uint32_t *queue;
 };
 
@@ -32,20 +32,6 @@ static uint16_t op_needs(const struct vm_op *op)
 	bool calls = op->op == VM_CALL_LOCAL || op->op == VM_CALL_REG;
 
 	return vm_op_reads(op) | (calls ? CALLED_SEES : 0);
-}
-
-static bool op_ends_block(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_JUMP_IMM:
-	case VM_FORMAT_JUMP_REG:
-	case VM_FORMAT_NOTHING:
-		return true;
-	default:
-		return false;
-	}
 }
 
 static bool op_jumps_always(const struct vm_op *op)
@@ -61,28 +47,35 @@ static unsigned block_successors(const struct flow *f, const struct block *b, ui
 
 	if (last->op == VM_EXIT)
 		return 0;
-	if (op_ends_block(last))
+	if (vm_op_ends_block(last))
 		ret_next[n++] = f->block_of[last->target];
 	if (!op_jumps_always(last))
 		ret_next[n++] = f->block_of[b->end];
 	return n;
 }
 
+static void flow_make_block(struct flow *f, uint32_t first, uint32_t end)
+{
+	uint16_t reads = 0, writes = 0;
+
+	for (uint32_t i = first; i < end; i++) {
+		reads |= op_needs(&f->ops->ops[i]) & (uint16_t)~writes;
+		writes |= vm_op_writes(&f->ops->ops[i]);
+	}
+	f->block_of[first] = (uint32_t)f->count;
+	f->blocks[f->count++] = (struct block){.first = first, .end = end, .reads = reads, .writes = writes};
+}
+
 static void flow_make_blocks(struct flow *f)
 {
 	const struct vm_ops *o = f->ops;
-	struct block *b = NULL;
+	uint32_t first = 0;
 
-	for (uint32_t i = 0; i < o->count; i++) {
-		uint16_t reads = op_needs(&o->ops[i]);
-		if (!b || o->ops[i].flags & VM_OP_LEADER || op_ends_block(&o->ops[i - 1])) {
-			b = &f->blocks[f->count++];
-			*b = (struct block){.first = i};
-		}
-		f->block_of[i] = (uint32_t)(f->count - 1);
-		b->reads |= reads & (uint16_t)~b->writes;
-		b->writes |= vm_op_writes(&o->ops[i]);
-		b->end = i + 1;
+	for (uint32_t i = 1; i <= o->count; i++) {
+		if (i < o->count && !(o->ops[i].flags & VM_OP_LEADER) && !vm_op_ends_block(&o->ops[i - 1]))
+			continue;
+		flow_make_block(f, first, i);
+		first = i;
 	}
 }
 
@@ -97,6 +90,7 @@ static void flow_link_blocks(struct flow *f)
 		total += f->blocks[i].into;
 		f->blocks[i].into = total;
 	}
+	f->blocks[f->count] = (struct block){.into = total};
 	for (size_t i = 0; i < f->count; i++)
 		for (unsigned n = block_successors(f, &f->blocks[i], next); n-- > 0;)
 			f->into[--f->blocks[next[n]].into] = (uint32_t)i;
@@ -125,7 +119,7 @@ static void flow_solve(struct flow *f)
 		uint32_t index = f->queue[head];
 		struct block *b = &f->blocks[index];
 		uint16_t live = b->reads | (block_live_out(f, b) & (uint16_t)~b->writes);
-		uint32_t end = index + 1 < f->count ? f->blocks[index + 1].into : UINT32_MAX;
+		uint32_t end = f->blocks[index + 1].into;
 
 		head = head + 1 == f->count ? 0 : head + 1;
 		queued--;
@@ -133,7 +127,7 @@ static void flow_solve(struct flow *f)
 		if (live == b->live_in)
 			continue;
 		b->live_in = live;
-		for (uint32_t i = b->into; i < end && f->into[i] != UINT32_MAX; i++) {
+		for (uint32_t i = b->into; i < end; i++) {
 			struct block *before = &f->blocks[f->into[i]];
 			size_t tail = head + queued;
 			if (before->queued)
@@ -157,32 +151,39 @@ static void flow_store(struct flow *f, uint16_t *live)
 	}
 }
 
+/* One piece of memory for all; ret->blocks is to be freed. */
+static int flow_init(struct flow *f, struct vm_ops *o)
+{
+	size_t blocks = (o->count + 1) * sizeof(*f->blocks), numbers = o->count * sizeof(uint32_t);
+	char *memory = malloc(blocks + 4 * numbers);
+
+	if (!memory)
+		return -ENOMEM;
+	*f = (struct flow){
+	        .ops = o,
+	        .blocks = (struct block *)memory,
+	        .block_of = (uint32_t *)(memory + blocks),
+	        .queue = (uint32_t *)(memory + blocks + numbers),
+	        .into = (uint32_t *)(memory + blocks + 2 * numbers),
+	};
+	return 0;
+}
+
 int vm_flow_live(struct vm_ops *o)
 {
-	struct flow f = {.ops = o};
-	uint16_t *live = NULL;
-	int r = -ENOMEM;
+	uint16_t *live = malloc(o->count * sizeof(*live));
+	struct flow f;
 
-	f.blocks = calloc(o->count, sizeof(*f.blocks));
-	f.block_of = calloc(o->count, sizeof(*f.block_of));
-	f.into = malloc((2 * o->count + 1) * sizeof(*f.into));
-	f.queue = malloc(o->count * sizeof(*f.queue));
-	live = calloc(o->count, sizeof(*live));
-	if (!f.blocks || !f.block_of || !f.into || !f.queue || !live)
-		goto out;
-	memset(f.into, 0xff, (2 * o->count + 1) * sizeof(*f.into)); /* UINT32_MAX ends the last block's */
+	if (!live || flow_init(&f, o)) {
+		free(live);
+		return -ENOMEM;
+	}
 	flow_make_blocks(&f);
 	flow_link_blocks(&f);
 	flow_solve(&f);
 	flow_store(&f, live);
-	free(o->live);
-	o->live = TAKE_PTR(live);
-	r = 0;
-out:
 	free(f.blocks);
-	free(f.block_of);
-	free(f.into);
-	free(f.queue);
-	free(live);
-	return r;
+	free(o->live);
+	o->live = live;
+	return 0;
 }

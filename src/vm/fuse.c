@@ -116,20 +116,6 @@ static size_t fuse_ops(struct vm_ops *o, uint32_t *places)
 	return kept;
 }
 
-static bool op_has_target(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_JUMP_IMM:
-	case VM_FORMAT_JUMP_REG:
-	case VM_FORMAT_CALL_FUNCTION:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Leaders are never merged into what stands before them, so the place of a target is the target itself. */
 void vm_fuse(struct vm_ops *o)
 {
@@ -139,7 +125,7 @@ void vm_fuse(struct vm_ops *o)
 		return;
 	o->count = fuse_ops(o, places);
 	for (size_t i = 0; i < o->count; i++)
-		if (op_has_target(&o->ops[i]))
+		if (vm_op_jumps(&o->ops[i]) || o->ops[i].op == VM_CALL_LOCAL)
 			o->ops[i].target = places[o->ops[i].target];
 	for (size_t i = 0; i < o->function_count; i++) {
 		struct vm_function *f = &o->functions[i];

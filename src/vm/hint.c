@@ -706,20 +706,6 @@ static void enter_block(struct hinter *h, uint32_t op, const struct state *s, ui
 }
 
 /* ---- functions ---- */
-static bool op_ends_block(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_JUMP_IMM:
-	case VM_FORMAT_JUMP_REG:
-	case VM_FORMAT_NOTHING:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void add_threshold(struct thresholds *t, int64_t n)
 {
 	for (unsigned i = 0; i < t->count; i++)
@@ -777,7 +763,7 @@ static int make_blocks(struct hinter *h, const struct vm_function *f)
 	h->all_thresholds.count = 0;
 	for (uint32_t i = f->first; i < f->end; i++) {
 		const struct vm_op *op = &h->ops->ops[i];
-		if (i == f->first || op->flags & VM_OP_LEADER || op_ends_block(op - 1)) {
+		if (i == f->first || op->flags & VM_OP_LEADER || vm_op_ends_block(op - 1)) {
 			int r = add_block(h, i);
 			if (r)
 				return r;

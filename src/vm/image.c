@@ -299,6 +299,8 @@ static int read_image(struct vm_loader *l, const void *bytes, size_t length)
 		r = vm_loader_read_pointers(l);
 	if (!r)
 		r = link_programs(l);
+	if (!r)
+		r = vm_loader_read_tables(l);
 	return r ? r : vm_loader_read_values(l);
 }
 

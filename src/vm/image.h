@@ -75,6 +75,7 @@ struct vm_image_core {
 
 struct vm_image_program {
 	const char *name, *section;
+	const char *entry; /* of a table for the kernel: "tcp_congestion_ops.ssthresh"; NULL: it is in none */
 	struct picket_insn *insns;
 	size_t insn_count;
 	struct vm_debug *debug;
@@ -143,6 +144,19 @@ struct picket_image {
 	struct vm_image_value *values;
 	size_t value_count;
 };
+
+/* ---- image_core.c: a kernel's types, read once to relocate many programs against (CO-RE) ---- */
+struct vm_kernel_types;
+/* bytes: as /sys/kernel/btf/vmlinux has it, borrowed as long as ret_types is used, by any thread: vm_kernel_types_free().
+ * -EINVAL, -ENOMEM. */
+int vm_kernel_types_open(const void *bytes, size_t length, struct vm_kernel_types **ret_types,
+                         struct picket_error *reterr) must_check;
+void vm_kernel_types_free(struct vm_kernel_types *t); /* NULL is allowed */
+/* It has no relocations, or they were done by picket_image_relocate(). */
+bool vm_image_is_relocated(const struct picket_image *i, size_t program);
+/* What picket_image_relocate() does to a program, to a copy of its instructions. On failure some of them are changed. */
+int vm_image_relocate_program(const struct picket_image *i, size_t program, const struct vm_kernel_types *types,
+                              struct picket_insn *insns, struct picket_error *reterr) must_check;
 
 /* Frees what programs and maps, once made, have themselves: instructions and first values. */
 void vm_image_drop_content(struct picket_image *i);

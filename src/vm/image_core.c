@@ -14,9 +14,13 @@
 
 #define STEPS_MAX (1ull << 24) /* of all searches in types together; picket's own programs take 70,000 */
 
+struct vm_kernel_types {
+	struct vm_core_types core;
+};
+
 struct relocator {
 	const struct picket_image *image;
-	struct vm_core_types kernel;
+	const struct vm_core_types *kernel;
 	uint64_t steps; /* that are left */
 	const struct vm_image_program *program;
 	struct picket_insn *insns; /* the program's new ones */
@@ -142,7 +146,7 @@ static int relocate(struct relocator *l, const struct vm_image_core *c)
 	/* An earlier relocation of the same instruction has taken it away. */
 	if (insn->code == (BPF_JMP | BPF_CALL) && insn->imm == POISON)
 		return 0;
-	switch (vm_core_ask(local, &l->kernel, &request, &answer)) {
+	switch (vm_core_ask(local, l->kernel, &request, &answer)) {
 	case VM_CORE_ANSWERED:
 		problem = patch(insn, &answer);
 		break;
@@ -162,18 +166,27 @@ static int relocate(struct relocator *l, const struct vm_image_core *c)
 	return problem ? refuse(l, c, problem) : 0;
 }
 
-static int relocate_program(struct relocator *l, const struct vm_image_program *p, struct picket_insn **ret_insns)
+/* insns: the program's, to be changed. */
+static int relocate_program(struct relocator *l, const struct vm_image_program *p, struct picket_insn *insns)
 {
-	_cleanup_(base_free_ptr) struct picket_insn *insns = calloc(p->insn_count, sizeof(*insns));
 	int r = 0;
 
-	if (!insns)
-		return -ENOMEM;
-	memcpy(insns, p->insns, p->insn_count * sizeof(*insns));
 	l->program = p;
 	l->insns = insns;
 	for (size_t i = 0; !r && i < p->core_count; i++)
 		r = relocate(l, &p->cores[i]);
+	return r;
+}
+
+static int relocate_copy(struct relocator *l, const struct vm_image_program *p, struct picket_insn **ret_insns)
+{
+	_cleanup_(base_free_ptr) struct picket_insn *insns = calloc(p->insn_count, sizeof(*insns));
+	int r;
+
+	if (!insns)
+		return -ENOMEM;
+	memcpy(insns, p->insns, p->insn_count * sizeof(*insns));
+	r = relocate_program(l, p, insns);
 	if (!r)
 		*ret_insns = TAKE_PTR(insns);
 	return r;
@@ -200,17 +213,52 @@ static int open_types(const void *bytes, size_t length, struct vm_core_types *re
 	return r ? r : vm_core_types_open(btf, ret_types);
 }
 
+int vm_kernel_types_open(const void *bytes, size_t length, struct vm_kernel_types **ret_types,
+                         struct picket_error *reterr)
+{
+	struct vm_kernel_types *t = calloc(1, sizeof(*t));
+	int r = t ? open_types(bytes, length, &t->core, reterr) : -ENOMEM;
+
+	if (r)
+		free(t);
+	else
+		*ret_types = t;
+	return r;
+}
+
+void vm_kernel_types_free(struct vm_kernel_types *t)
+{
+	if (!t)
+		return;
+	vm_core_types_done(&t->core);
+	free(t);
+}
+
+bool vm_image_is_relocated(const struct picket_image *i, size_t program)
+{
+	return i->programs[program].core_count == 0;
+}
+
+int vm_image_relocate_program(const struct picket_image *i, size_t program, const struct vm_kernel_types *types,
+                              struct picket_insn *insns, struct picket_error *reterr)
+{
+	struct relocator l = {.image = i, .kernel = &types->core, .steps = STEPS_MAX, .reterr = reterr};
+
+	return relocate_program(&l, &i->programs[program], insns);
+}
+
 int picket_image_relocate(struct picket_image *i, const void *btf, size_t length, struct picket_error *reterr)
 {
-	struct relocator l = {.image = i, .steps = STEPS_MAX, .reterr = reterr};
 	struct picket_insn **insns = calloc(i->program_count + 1, sizeof(struct picket_insn *));
+	struct vm_core_types kernel = {0};
+	struct relocator l = {.image = i, .kernel = &kernel, .steps = STEPS_MAX, .reterr = reterr};
 	int r = -ENOMEM;
 
 	if (!insns)
 		goto out;
-	r = open_types(btf, length, &l.kernel, reterr);
+	r = open_types(btf, length, &kernel, reterr);
 	for (size_t k = 0; !r && k < i->program_count; k++)
-		r = relocate_program(&l, &i->programs[k], &insns[k]);
+		r = relocate_copy(&l, &i->programs[k], &insns[k]);
 	if (!r)
 		take_programs(i, insns);
 out:
@@ -219,6 +267,6 @@ out:
 	for (size_t k = 0; insns && k < i->program_count; k++)
 		free(insns[k]);
 	free(insns);
-	vm_core_types_done(&l.kernel);
+	vm_core_types_done(&kernel);
 	return r;
 }

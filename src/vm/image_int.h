@@ -2,7 +2,7 @@
  *
  * From an ELF object to an image, in the order of the files: image.c looks at the sections and leads the way, image_map.c
  * reads what maps there are, image_code.c finds functions and what their instructions refer to, image_link.c puts programs
- * together.
+ * together, image_table.c reads which of them are entries of tables.
  */
 #ifndef PICKET_VM_IMAGE_INT_H
 #define PICKET_VM_IMAGE_INT_H
@@ -112,6 +112,9 @@ int vm_loader_resolve(struct vm_loader *l, uint32_t section, const struct vm_rel
  * both are untouched if there are none. */
 int vm_loader_relocations(struct vm_loader *l, uint32_t section, struct vm_relocation **ret_relocations,
                           size_t *ret_count) must_check;
+
+/* image_table.c */
+int vm_loader_read_tables(struct vm_loader *l) must_check; /* needs programs */
 
 /* image_link.c */
 int vm_loader_link(struct vm_loader *l, uint32_t function, struct vm_image_program *ret_program) must_check;

@@ -391,33 +391,6 @@ struct special_index {
 	uint16_t first[VM_OPCODES], next[ARRAY_SIZE(specials)];
 };
 
-static bool op_jumps(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_JUMP_IMM:
-	case VM_FORMAT_JUMP_REG:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static uint32_t function_index(const struct vm_ops *ops, uint32_t first)
-{
-	uint32_t low = 0, high = (uint32_t)ops->function_count;
-
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-		if (ops->functions[middle].first <= first)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static struct vm_cell make_cell(const struct picket_program *p, const struct vm_ops *ops, size_t index)
 {
 	const struct vm_op *op = &ops->ops[index];
@@ -429,12 +402,12 @@ static struct vm_cell make_cell(const struct picket_program *p, const struct vm_
 	        .imm = op->imm,
 	};
 
-	if (op_jumps(op)) {
+	if (vm_op_jumps(op)) {
 		c.offset = (int32_t)(((int64_t)op->target - (int64_t)index) * (int64_t)sizeof(c));
 		c.imm32 = (int32_t)op->imm;
 		c.slots = op->flags & VM_OP_BACKWARD ? vm_jump_slots(ops, op) : 0;
 	} else if (op->op == VM_CALL_LOCAL) {
-		c.imm = function_index(ops, op->target);
+		c.imm = vm_function_at(ops, op->target);
 	} else if (op->op == VM_LDDW_FUNCTION) {
 		c.imm = (int64_t)vm_function_value(op->target);
 	} else if (op->op == VM_CALL_HELPER) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include "vm/vm_int.h"
@@ -10,118 +11,147 @@ const struct vm_insn_info vm_insns[VM_OPCODES] = {
 #include "vm/insn.def"
 };
 
-#define BIT(reg) (uint16_t)(1u << (reg))
-#define BIT_RANGE(first, last) (uint16_t)((2u << (last)) - (1u << (first)))
+static struct vm_row_index row_index;
 
-static bool op_is_move(uint16_t op)
+static void make_row_index(void)
 {
-	switch (op) {
-	case VM_MOV64_IMM:
-	case VM_MOV32_IMM:
-	case VM_MOV64_REG:
-	case VM_MOV32_REG:
-	case VM_MOVSX8_64:
-	case VM_MOVSX16_64:
-	case VM_MOVSX32_64:
-	case VM_MOVSX8_32:
-	case VM_MOVSX16_32:
-		return true;
-	default:
-		return false;
+	for (unsigned code = 0; code < ARRAY_SIZE(row_index.first); code++)
+		row_index.first[code] = VM_OPCODES;
+	for (uint16_t row = VM_OPCODES; row-- > 0;) {
+		const struct vm_insn_info *info = &vm_insns[row];
+		if (!info->mnemonic)
+			continue;
+		row_index.next[row] = row_index.first[info->code];
+		row_index.first[info->code] = row;
 	}
 }
 
-uint16_t vm_op_reads(const struct vm_op *op)
+const struct vm_row_index *vm_row_index(void)
 {
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_DST:
-	case VM_FORMAT_STORE_IMM:
-	case VM_FORMAT_JUMP_IMM:
-		return BIT(op->dst);
-	case VM_FORMAT_DST_IMM:
-		return op_is_move(op->op) ? 0 : BIT(op->dst);
-	case VM_FORMAT_DST_SRC:
-		return op_is_move(op->op) ? BIT(op->src) : BIT(op->dst) | BIT(op->src);
-	case VM_FORMAT_LOAD:
-	case VM_FORMAT_PACKET_REG:
-	case VM_FORMAT_LEA_IMM:
-		return BIT(op->src);
-	case VM_FORMAT_STORE_REG:
-	case VM_FORMAT_JUMP_REG:
-		return BIT(op->dst) | BIT(op->src);
-	case VM_FORMAT_ATOMIC_REG:
-		return BIT(op->dst) | BIT(op->src) | (op->op == VM_CMPXCHG32 || op->op == VM_CMPXCHG64 ? BIT(0) : 0);
-	case VM_FORMAT_CALL_ID:
-	case VM_FORMAT_CALL_FUNCTION:
-		return BIT_RANGE(1, 5);
-	case VM_FORMAT_CALL_DST:
-		return BIT_RANGE(1, 5) | BIT(op->dst);
-	case VM_FORMAT_LEA_REG:
-	case VM_FORMAT_LOAD_INDEXED:
-		return BIT(op->src) | BIT(op->index);
-	case VM_FORMAT_NOTHING: /* exit */
-		return BIT(0);
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_WIDE:
-	case VM_FORMAT_WIDE_MAP:
-	case VM_FORMAT_WIDE_FUNCTION:
-	case VM_FORMAT_PACKET_IMM:
-		return 0;
-	}
-	return 0;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_row_index);
+	return &row_index;
 }
 
-uint16_t vm_op_writes(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_DST:
-	case VM_FORMAT_DST_IMM:
-	case VM_FORMAT_DST_SRC:
-	case VM_FORMAT_LOAD:
-	case VM_FORMAT_WIDE:
-	case VM_FORMAT_WIDE_MAP:
-	case VM_FORMAT_WIDE_FUNCTION:
-	case VM_FORMAT_LEA_IMM:
-	case VM_FORMAT_LEA_REG:
-	case VM_FORMAT_LOAD_INDEXED:
-		return BIT(op->dst);
-	case VM_FORMAT_ATOMIC_REG:
-		switch (op->op) {
-		case VM_FETCH_ADD32:
-		case VM_FETCH_ADD64:
-		case VM_FETCH_OR32:
-		case VM_FETCH_OR64:
-		case VM_FETCH_AND32:
-		case VM_FETCH_AND64:
-		case VM_FETCH_XOR32:
-		case VM_FETCH_XOR64:
-		case VM_XCHG32:
-		case VM_XCHG64:
-			return BIT(op->src);
-		case VM_CMPXCHG32:
-		case VM_CMPXCHG64:
-			return BIT(0);
-		default:
-			return 0;
-		}
-	case VM_FORMAT_CALL_ID:
-	case VM_FORMAT_CALL_FUNCTION:
-	case VM_FORMAT_CALL_DST:
-		return BIT_RANGE(0, 5);
-	case VM_FORMAT_PACKET_IMM:
-	case VM_FORMAT_PACKET_REG:
-		return BIT(0);
-	case VM_FORMAT_NOTHING:
-	case VM_FORMAT_STORE_IMM:
-	case VM_FORMAT_STORE_REG:
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_JUMP_IMM:
-	case VM_FORMAT_JUMP_REG:
-		return 0;
+/* ---- what a row reads and writes: its format tells, but for moves, which do not read what they write, and atomics ---- */
+#define BIT_RANGE(first, last) ((2u << (last)) - (1u << (first)))
+#define IS_MOVE(code) (((code)&0xf4) == 0xb4 && (((code)&3) == 0 || ((code)&3) == 3))
+#define IS_CMPXCHG(value) ((value) == 0xf1)
+
+#define USE_NOTHING(code, value) \
+	{ \
+		.reads = 1 \
+	} /* exit */
+#define USE_DST(code, value) \
+	{ \
+		.reads_dst = 1, .writes_dst = 1 \
 	}
-	return 0;
+#define USE_DST_IMM(code, value) \
+	{ \
+		.reads_dst = !IS_MOVE(code), .writes_dst = 1 \
+	}
+#define USE_DST_SRC(code, value) \
+	{ \
+		.reads_dst = !IS_MOVE(code), .reads_src = 1, .writes_dst = 1 \
+	}
+#define USE_LOAD(code, value) \
+	{ \
+		.reads_src = 1, .writes_dst = 1 \
+	}
+#define USE_STORE_IMM(code, value) \
+	{ \
+		.reads_dst = 1 \
+	}
+#define USE_STORE_REG(code, value) \
+	{ \
+		.reads_dst = 1, .reads_src = 1 \
+	}
+#define USE_ATOMIC_REG(code, value) \
+	{ \
+		.reads = IS_CMPXCHG(value), .writes = IS_CMPXCHG(value), .reads_dst = 1, .reads_src = 1, \
+		.writes_src = ((value)&1) && !IS_CMPXCHG(value) \
+	}
+#define USE_JUMP(code, value) \
+	{ \
+		0 \
+	}
+#define USE_JUMP_LONG(code, value) \
+	{ \
+		0 \
+	}
+#define USE_JUMP_IMM(code, value) \
+	{ \
+		.reads_dst = 1 \
+	}
+#define USE_JUMP_REG(code, value) \
+	{ \
+		.reads_dst = 1, .reads_src = 1 \
+	}
+#define USE_CALL_ID(code, value) \
+	{ \
+		.reads = BIT_RANGE(1, 5), .writes = BIT_RANGE(0, 5) \
+	}
+#define USE_CALL_FUNCTION(code, value) \
+	{ \
+		.reads = BIT_RANGE(1, 5), .writes = BIT_RANGE(0, 5) \
+	}
+#define USE_CALL_DST(code, value) \
+	{ \
+		.reads = BIT_RANGE(1, 5), .writes = BIT_RANGE(0, 5), .reads_dst = 1 \
+	}
+#define USE_WIDE(code, value) \
+	{ \
+		.writes_dst = 1 \
+	}
+#define USE_WIDE_MAP(code, value) \
+	{ \
+		.writes_dst = 1 \
+	}
+#define USE_WIDE_FUNCTION(code, value) \
+	{ \
+		.writes_dst = 1 \
+	}
+#define USE_PACKET_IMM(code, value) \
+	{ \
+		.writes = 1 \
+	}
+#define USE_PACKET_REG(code, value) \
+	{ \
+		.reads_src = 1, .writes = 1 \
+	}
+#define USE_LEA_IMM(code, value) \
+	{ \
+		.reads_src = 1, .writes_dst = 1 \
+	}
+#define USE_LEA_REG(code, value) \
+	{ \
+		.reads_src = 1, .reads_index = 1, .writes_dst = 1 \
+	}
+#define USE_LOAD_INDEXED(code, value) \
+	{ \
+		.reads_src = 1, .reads_index = 1, .writes_dst = 1 \
+	}
+
+const struct vm_row_use vm_row_uses[VM_OPCODES] = {
+#define INSN(id, code, select, value, format, mnemonic, c) [VM_##id] = USE_##format(code, value),
+#define FUSED(id, format, c) [VM_##id] = USE_##format(0, 0),
+#include "vm/insn.def"
+};
+
+/* Functions lie in order. */
+uint32_t vm_function_at(const struct vm_ops *o, uint32_t op)
+{
+	uint32_t low = 0, high = (uint32_t)o->function_count;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+		if (o->functions[middle].first <= op)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 int vm_error(struct picket_error *reterr, int err, uint64_t offset, const char *format, ...)

@@ -54,6 +54,37 @@ struct vm_insn_info {
 };
 extern const struct vm_insn_info vm_insns[VM_OPCODES];
 
+/* Is it the row of that instruction? Only the opcode byte is known to be right. */
+static inline bool vm_row_selects(const struct vm_insn_info *row, const struct picket_insn *insn)
+{
+	switch ((enum vm_select)row->select) {
+	case VM_SELECT_OFFSET:
+		return insn->offset == row->value;
+	case VM_SELECT_IMM:
+		return insn->imm == row->value;
+	case VM_SELECT_SRC:
+		return insn->src == row->value;
+	case VM_SELECT_NONE:
+		return true;
+	}
+	return false;
+}
+/* Rows by opcode byte: the first, and for each row the next one of the same byte. VM_OPCODES: none. */
+struct vm_row_index {
+	uint16_t first[256], next[VM_OPCODES];
+};
+/* Never freed. Any thread. */
+const struct vm_row_index *vm_row_index(void);
+/* The row of an instruction, whose other fields may be wrong. VM_OPCODES: it has none. */
+static inline uint16_t vm_row_find(const struct vm_row_index *index, const struct picket_insn *insn)
+{
+	uint16_t row = index->first[insn->code];
+
+	while (row != VM_OPCODES && !vm_row_selects(&vm_insns[row], insn))
+		row = index->next[row];
+	return row;
+}
+
 #define VM_OP_LEADER 1   /* a jump, call or function pointer leads here; or it is a function's first */
 #define VM_OP_BACKWARD 2 /* a jump to itself or to before itself */
 
@@ -64,7 +95,8 @@ struct vm_op {
 	uint8_t slots; /* of bytecode that it stands for: 2 for lddw, more for what was merged */
 	int32_t offset;
 	uint32_t target; /* index of an op: of jumps, CALL_LOCAL. LDDW_FUNCTION: index of the function */
-	uint32_t insn;   /* index of its (last) slot's instruction in the bytecode: what faults and lines refer to */
+	uint32_t
+	        insn; /* in the bytecode: its slot, the first of lddw; of what was merged the last one's. For faults, lines */
 	int64_t imm; /* sign-extended; LDDW: 64 bits; LDDW_MAP and LDDW_MAP_VALUE: the pointer itself; CALL_HELPER: id */
 };
 
@@ -93,9 +125,59 @@ struct vm_ops {
 int vm_decode(const struct picket_insn *insns, size_t count, const struct picket_options *options,
               struct vm_ops *ret_ops, struct picket_error *reterr) must_check;
 void vm_ops_done(struct vm_ops *o);
+/* Registers that the ops of a row name: those that are always the same, one bit each, and which fields name others (0, 1). */
+struct vm_row_use {
+	uint16_t reads, writes;
+	uint8_t reads_dst, reads_src, reads_index;
+	uint8_t writes_dst, writes_src;
+};
+extern const struct vm_row_use vm_row_uses[VM_OPCODES];
 /* What an op reads and writes of the registers, one bit each. Calls read r1..r5 and write r0..r5; EXIT reads r0. */
-uint16_t vm_op_reads(const struct vm_op *op);
-uint16_t vm_op_writes(const struct vm_op *op);
+static inline uint16_t vm_op_reads(const struct vm_op *op)
+{
+	const struct vm_row_use *u = &vm_row_uses[op->op];
+
+	return (uint16_t)(u->reads | u->reads_dst << op->dst | u->reads_src << op->src | u->reads_index << op->index);
+}
+static inline uint16_t vm_op_writes(const struct vm_op *op)
+{
+	const struct vm_row_use *u = &vm_row_uses[op->op];
+
+	return (uint16_t)(u->writes | u->writes_dst << op->dst | u->writes_src << op->src);
+}
+/* May another than the next op follow? A call's comes back. */
+static inline bool vm_op_jumps(const struct vm_op *op)
+{
+	switch ((enum vm_format)vm_insns[op->op].format) {
+	case VM_FORMAT_JUMP:
+	case VM_FORMAT_JUMP_LONG:
+	case VM_FORMAT_JUMP_IMM:
+	case VM_FORMAT_JUMP_REG:
+		return true;
+	default:
+		return false;
+	}
+}
+static inline bool vm_op_ends_block(const struct vm_op *op)
+{
+	return vm_op_jumps(op) || op->op == VM_EXIT;
+}
+/* Does it use memory by an address? */
+static inline bool vm_op_accesses(const struct vm_op *op)
+{
+	switch ((enum vm_format)vm_insns[op->op].format) {
+	case VM_FORMAT_LOAD:
+	case VM_FORMAT_LOAD_INDEXED:
+	case VM_FORMAT_STORE_IMM:
+	case VM_FORMAT_STORE_REG:
+	case VM_FORMAT_ATOMIC_REG:
+		return true;
+	default:
+		return false;
+	}
+}
+/* The index of the function that holds an op. */
+uint32_t vm_function_at(const struct vm_ops *o, uint32_t op);
 /* Fills o->live. Linear time (the lattice is 11 bits high). -ENOMEM. */
 int vm_flow_live(struct vm_ops *o) must_check;
 /* The same for programs that are not to run here (the verifier's): helpers of any number are taken, functions of the kernel

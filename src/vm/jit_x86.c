@@ -94,20 +94,6 @@ static void emit_stubs(struct jit *j)
 }
 
 /* ---- functions ---- */
-static bool op_uses_memory(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_LOAD:
-	case VM_FORMAT_LOAD_INDEXED:
-	case VM_FORMAT_STORE_IMM:
-	case VM_FORMAT_STORE_REG:
-	case VM_FORMAT_ATOMIC_REG:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* What was on the machine's stack before is not for the program: a frame that it could find, be it by guessing, is zeroed. */
 static bool frame_is_seen(const struct jit *j)
 {
@@ -116,7 +102,7 @@ static bool frame_is_seen(const struct jit *j)
 	if (f->used & BIT_FRAME || f->calls)
 		return true;
 	for (size_t i = f->first; i < f->end; i++)
-		if (op_uses_memory(&j->ops->ops[i]) && !jit_memory_is_safe(j, i))
+		if (vm_op_accesses(&j->ops->ops[i]) && !jit_memory_is_safe(j, i))
 			return true;
 	return false;
 }
@@ -183,19 +169,6 @@ static void note_loops(struct jit *j, const struct vm_function *f)
 	}
 }
 
-static bool is_jump(const struct vm_op *op)
-{
-	switch ((enum vm_format)vm_insns[op->op].format) {
-	case VM_FORMAT_JUMP:
-	case VM_FORMAT_JUMP_LONG:
-	case VM_FORMAT_JUMP_IMM:
-	case VM_FORMAT_JUMP_REG:
-		return true;
-	default:
-		return false;
-	}
-}
-
 bool jit_may_fault(const struct jit *j, size_t i)
 {
 	const struct vm_op *op = &j->ops->ops[i];
@@ -236,7 +209,7 @@ static bool find_live_once(struct jit *j)
 			live = 0;
 		else if (op->op == VM_JA || op->op == VM_JA32)
 			live = j->flow[op->target].before;
-		else if (is_jump(op))
+		else if (vm_op_jumps(op))
 			live |= j->flow[op->target].before;
 		flow->after = live;
 		live = (live & (uint16_t)~flow->writes) | flow->reads;
@@ -377,7 +350,7 @@ static int look_through(struct jit *j)
 	for (size_t i = 0; i < j->ops->count; i++) {
 		const struct vm_op *op = &j->ops->ops[i];
 		j->needs_run |= op_uses_run(op);
-		j->windows |= j->checked && op_uses_memory(op) && j->hints.of[i].check == VM_CHECK_MEMORY;
+		j->windows |= j->checked && vm_op_accesses(op) && j->hints.of[i].check == VM_CHECK_MEMORY;
 		j->tail_calls |= op->op == VM_CALL_HELPER && op->imm == VM_HELPER_TAIL_CALL;
 		flow |= op_enters_function(op);
 	}

@@ -24,20 +24,6 @@ static void forget_windows(struct jit *j, size_t op)
 }
 
 /* ---- functions ---- */
-static uint32_t function_at(const struct jit *j, uint32_t op)
-{
-	size_t low = 0, high = j->ops->function_count;
-
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (j->ops->functions[middle].first <= op)
-			low = middle;
-		else
-			high = middle;
-	}
-	return (uint32_t)low;
-}
-
 static void enter_checked(struct jit *j, size_t op, uint32_t function)
 {
 	struct x86 *x = &j->x;
@@ -53,7 +39,7 @@ static void enter_checked(struct jit *j, size_t op, uint32_t function)
 
 void jit_call_local(struct jit *j, size_t i)
 {
-	uint32_t function = function_at(j, j->ops->ops[i].target);
+	uint32_t function = vm_function_at(j->ops, j->ops->ops[i].target);
 	struct x86 *x = &j->x;
 
 	if (!j->checked) {

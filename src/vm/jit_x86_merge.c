@@ -508,15 +508,25 @@ size_t jit_merge(struct jit *j, size_t i)
 	const struct vm_op *op = &j->ops->ops[i];
 	size_t merged;
 
-	if (is_pure(j, i) && !jit_is_needed(j, i, op->dst))
+	if (!jit_is_needed(j, i, op->dst) && is_pure(j, i))
 		return 1;
-	merged = merge_rest(j, i);
-	if (!merged && fold(j, i))
-		return 1;
-	if (!merged)
+	switch (format_of(op)) {
+	case VM_FORMAT_LOAD:
+	case VM_FORMAT_LOAD_INDEXED:
 		merged = merge_update(j, i);
-	if (!merged)
-		merged = merge_load(j, i);
-	return merged ? merged : merge_flags(j, i);
+		return merged ? merged : merge_load(j, i);
+	case VM_FORMAT_LEA_IMM:
+	case VM_FORMAT_LEA_REG:
+		return fold(j, i);
+	case VM_FORMAT_DST_SRC:
+		merged = merge_rest(j, i);
+		if (!merged)
+			merged = fold(j, i);
+		return merged ? merged : merge_flags(j, i);
+	case VM_FORMAT_DST_IMM:
+		return merge_flags(j, i);
+	default:
+		return 0;
+	}
 }
 #endif

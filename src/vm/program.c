@@ -18,7 +18,9 @@ static int copy_helpers(struct picket_program *p, const struct picket_options *o
 	if (options->helper_count > PICKET_HELPERS_MAX)
 		return vm_error(reterr, -E2BIG, 0, "%zu helpers are given, more than %d", options->helper_count,
 		                PICKET_HELPERS_MAX);
-	p->helpers = calloc(options->helper_count + 1, sizeof(*p->helpers));
+	if (!options->helper_count)
+		return 0;
+	p->helpers = calloc(options->helper_count, sizeof(*p->helpers));
 	if (!p->helpers)
 		return -ENOMEM;
 	for (size_t i = 0; i < options->helper_count; i++) {
@@ -54,7 +56,9 @@ static int copy_maps(struct picket_program *p, const struct picket_options *opti
 	if (options->map_count > PICKET_MAPS_MAX)
 		return vm_error(reterr, -E2BIG, 0, "%zu maps are given, more than %d", options->map_count,
 		                PICKET_MAPS_MAX);
-	p->maps = calloc(options->map_count + 1, sizeof(struct picket_map *));
+	if (!options->map_count)
+		return 0;
+	p->maps = calloc(options->map_count, sizeof(struct picket_map *));
 	if (!p->maps)
 		return -ENOMEM;
 	for (size_t i = 0; i < options->map_count; i++) {
@@ -171,6 +175,11 @@ const struct picket_insn *picket_program_insns(const struct picket_program *p, s
 {
 	*ret_count = p->insn_count;
 	return p->insns;
+}
+
+const struct picket_map *picket_program_map(const struct picket_program *p, size_t index)
+{
+	return index < p->map_count ? p->maps[index] : NULL;
 }
 
 size_t picket_program_code(const struct picket_program *p, const void **ret_code)

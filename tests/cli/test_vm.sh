@@ -144,6 +144,7 @@ if command -v clang >/dev/null && clang -target bpf -O2 -g -c "$dir/object.c" -o
 	check "object, fault with its function" 1 "at instruction [0-9]* in crash" "$picket" vm run "$dir/object.o" -p crash
 	check "object, disasm" 0 "call local third" "$picket" vm disasm "$dir/object.o"
 	check "object, disasm with lines" 0 "^; .*object.c:6: return ctx" "$picket" vm disasm "$dir/object.o"
+	check "object, disasm with names of maps" 0 "map_value\[0\] .*# [0-9]*: \.data$" "$picket" vm disasm "$dir/object.o"
 	check "object, disasm of one" 1 "^$" sh -c "'$picket' vm disasm '$dir/object.o' -p pass | grep -q crash || { echo; exit 1; }"
 	check "object, asm" 1 "is an object" "$picket" vm asm "$dir/object.o"
 	head -c 700 "$dir/object.o" >"$dir/cut.o"

@@ -22,6 +22,7 @@ struct compare {
 enum compare_result {
 	COMPARE_SAME,
 	COMPARE_DIFFERENT,
+	COMPARE_CHANCE,  /* it differs, but asks for the time or throws dice: nothing to compare */
 	COMPARE_REFUSED, /* by the kernel's verifier */
 	COMPARE_INVALID, /* a program that should be valid is not */
 };
@@ -29,6 +30,8 @@ enum compare_result {
 /* Returns 0; -EPERM: the kernel does not let us; -errno. */
 int compare_init(struct compare *c, enum random_kind kind);
 void compare_done(struct compare *c);
+/* In a child process: maps of its own in the kernel, which it would share with its parent. */
+int compare_own_kernel(struct compare *c);
 /* text: what differs, or meanwhile the engine that is at work; COMPARE_TEXT_BYTES. */
 enum compare_result compare_program(struct compare *c, const struct random_program *p, char *text);
 

@@ -74,25 +74,40 @@ static void test_waits(void **state)
 
 /* ---- readers that never pause do not hold a writer up, and never see what was given up ---- */
 
-enum { READERS_MAX = 3, ALIVE = 12345, DEAD = 54321 };
+enum { FAR_BYTES = 1 << 24, FAR_WRITES = 12, READERS_MAX = 3, ALIVE = 12345, DEAD = 54321 };
 
 struct box {
 	uint32_t *content;
 	bool stop;
 };
 
+/* To lines that are in no cache: what is written next, that the reader has entered, waits behind them in the processor while
+ * the reader reads on. Only a barrier that the writer makes it pass keeps the writer from seeing it outside meanwhile. */
+static void write_far(uint8_t *far, uint64_t *random)
+{
+	for (unsigned i = 0; i < FAR_WRITES; i++) {
+		*random = *random * 6364136223846793005u + 1442695040888963407u;
+		__atomic_store_n(&far[(*random >> 32) % FAR_BYTES], 1, __ATOMIC_RELAXED);
+	}
+}
+
 static void *read_on(void *argument)
 {
 	struct box *b = argument;
+	uint64_t random = 1;
+	uint8_t *far = malloc(FAR_BYTES);
 	uintptr_t wrong = 0;
 
+	assert_non_null(far);
 	while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
+		write_far(far, &random);
 		vm_epoch_enter();
 		const uint32_t *content = __atomic_load_n(&b->content, __ATOMIC_ACQUIRE);
 		for (unsigned i = 0; i < 20; i++)
 			wrong += __atomic_load_n(content, __ATOMIC_RELAXED) != ALIVE;
 		vm_epoch_leave();
 	}
+	free(far);
 	return (void *)wrong;
 }
 
@@ -115,7 +130,7 @@ static uint64_t now_ms(void)
 
 static void check_readers_and_writer(size_t readers)
 {
-	const uint64_t end = now_ms() + 300;
+	const uint64_t end = now_ms() + 500;
 	struct box b = {.content = new_content()};
 	pthread_t threads[READERS_MAX];
 

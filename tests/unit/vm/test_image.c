@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "vm/image.h"
 #include "vm/isa.h"
 
 #define CPU "v3"
@@ -504,6 +505,28 @@ static void test_agent(void **state)
 	picket_image_free(i);
 }
 
+/* ---- tables for the kernel ---- */
+static void check_entry(const struct picket_image *i, const char *name, const char *expected)
+{
+	const char *entry = i->programs[program_of(i, name)].entry;
+
+	if (expected)
+		assert_string_equal(entry, expected);
+	else
+		assert_null(entry);
+}
+
+static void test_tables(void **state)
+{
+	struct picket_image *i = open_image("table");
+
+	(void)state;
+	check_entry(i, "begin_it", "operations.begin");
+	check_entry(i, "end_it", "operations.end");
+	check_entry(i, "in_no_table", NULL);
+	picket_image_free(i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -514,7 +537,7 @@ int main(void)
 	        cmocka_unit_test(test_kernel_names), cmocka_unit_test(test_configuration),
 	        cmocka_unit_test(test_btf),          cmocka_unit_test(test_same_as_object),
 	        cmocka_unit_test(test_damaged),      cmocka_unit_test(test_refused),
-	        cmocka_unit_test(test_agent),
+	        cmocka_unit_test(test_agent),        cmocka_unit_test(test_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
