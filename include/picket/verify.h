@@ -19,6 +19,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* What a program is for: decides its context, its helpers, what it may return (src/verify/kind.def). */
 enum picket_kind {
@@ -46,26 +47,49 @@ const char *picket_category_name(enum picket_category category); /* "out-of-boun
 
 struct picket_image; /* programs as an object file has them, read and linked, not loaded */
 
+/* A kernel's types, read once for many verifications; to be used by one thread at a time. */
+struct picket_types;
+/* btf: as /sys/kernel/btf/vmlinux has it, borrowed as long as ret_types is used. ret_types: picket_types_free().
+ * Returns 0; -EINVAL: reterr, which may be NULL, says what is wrong; -ENOMEM. */
+int picket_types_open(const void *btf, size_t length, struct picket_types **ret_types, struct picket_error *reterr);
+/* Those of the running kernel; also what reading a file returns: -ENOENT ... */
+int picket_types_open_running(struct picket_types **ret_types, struct picket_error *reterr);
+void picket_types_free(struct picket_types *t); /* NULL is allowed */
+
 struct picket_verify_options {
 	enum picket_kind kind;
-	const void
-	        *btf; /* the kernel's types (/sys/kernel/btf/vmlinux), for kinds that use them; borrowed; may be NULL */
+	/* The kernel's types, for kinds that use them, and for CO-RE relocations of programs that picket_image_relocate()
+	 * has not done: without types these are taken as compiled. Borrowed; may be NULL. */
+	struct picket_types *types;
+	const void *btf; /* the same as bytes, if types is NULL: they are read anew each time, which takes longer than most
+	                  * programs */
 	size_t btf_length;
+	const struct picket_helper *helpers; /* an embedder's own, of kinds memory and rule; borrowed for the call */
+	size_t helper_count;
 	/* limits; 0: the default. Reaching one is a rejection that says which. */
 	uint64_t insns_max;   /* looked at in all; 1,000,000 */
 	uint64_t states_max;  /* held at once; 65,536 */
 	uint64_t memory_max;  /* bytes; 64 MiB */
 	uint64_t time_max_ns; /* 10 s */
 	bool strict_alignment;
+	bool example; /* look for an input with which a rejected program goes wrong, by running it: some milliseconds */
 	/* Called with each instruction that is looked at and the state before it, as text. */
 	void (*trace)(size_t insn, const char *state, void *user);
 	void *user;
 };
 
+/* A place in the source, from the object's line information (BTF.ext). */
+struct picket_place {
+	char file[192];        /* as the compiler had it; "": not known */
+	unsigned line, column; /* from 1 */
+	char text[192];        /* the line as it was compiled, cut; "": not known */
+};
+
 /* A step on the way to a rejection, in the order of the program's doing. */
 struct picket_step {
 	uint32_t insn;
-	char text[160]; /* "r1 is a packet pointer here", "this branch is taken: r2 < 8" ... */
+	char text[160]; /* "`ip` is made here: 14 bytes behind the packet's first", "this branch is taken" ... */
+	struct picket_place place;
 };
 #define PICKET_STEPS_MAX 16
 
@@ -81,11 +105,17 @@ struct picket_verdict {
 	/* of a rejected one */
 	enum picket_category category;
 	uint32_t insn;
-	char reason[320]; /* one sentence, in terms of the source */
-	char hint[320];   /* what to change */
+	char text[PICKET_TEXT_MAX]; /* that instruction, as C; "": there is none */
+	char function[64];          /* that holds it; "": not known */
+	struct picket_place place;  /* of it */
+	char reason[320];           /* one sentence, in terms of the source */
+	char detail[320];           /* the same in terms of registers and bytes */
+	char hint[400];             /* what to change */
 	struct picket_step steps[PICKET_STEPS_MAX];
 	size_t step_count;
-	uint8_t *example; /* a context (raw memory, packet) with which it goes wrong; NULL: none could be made */
+	/* An input with which it goes wrong at that instruction: it was run by the interpreter, and did. */
+	char example_text[320]; /* "a packet of 33 bytes ..."; "": none was found */
+	uint8_t *example;       /* the packet, or what the memory holds; NULL: there is none, or nothing depends on it */
 	size_t example_length;
 };
 
@@ -98,6 +128,7 @@ int picket_verify_insns(const struct picket_insn *insns, size_t count, const str
                         struct picket_verdict **ret_verdict);
 void picket_verdict_free(struct picket_verdict *v);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
  */
 
 KIND(MEMORY, "memory", "bytes in memory: r1 is their address, r2 how many; picket's own sandbox")
+KIND(RULE, "rule", "picket's rules: works on maps and its own helpers only; r1 is not to be read")
 
 /* ---- packets ---- */
 KIND(SOCKET_FILTER, "socket_filter", "what of a packet a socket gets")

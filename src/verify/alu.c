@@ -115,6 +115,7 @@ static int pointer_add(struct verify *v, const struct vm_op *op, struct value *p
 	               : 0;
 	p->number = moved;
 	p->range = room > 0 ? (uint32_t)room : 0;
+	p->room = ROOM_NONE;
 	if (kind_has_range(p->kind))
 		p->id = verify_id(v);
 	return 0;
@@ -122,7 +123,7 @@ static int pointer_add(struct verify *v, const struct vm_op *op, struct value *p
 
 static bool is_length(const struct value *n)
 {
-	return n->kind == VALUE_NUMBER && n->id == ID_LENGTH && n->add == 0;
+	return n->kind == VALUE_NUMBER && n->id == ID_LENGTH && n->add == 0 && !n->add_half;
 }
 
 static int alu_add(struct verify *v, const struct vm_op *op, struct value *dst, const struct value *src)
@@ -180,7 +181,7 @@ static int alu_on_pointers(struct verify *v, const struct vm_op *op, struct alu 
 		return reject_arithmetic(
 		        v, op, value_is_pointer(dst) ? dst : src,
 		        "here a program may not learn a pointer's value; add and subtract numbers only");
-	if (!alu.wide && !both && (alu.op == SCALAR_ADD || alu.op == SCALAR_SUB))
+	if (!alu.wide && !both && alu.op == SCALAR_ADD)
 		return reject_arithmetic(v, op, value_is_pointer(dst) ? dst : src,
 		                         "use a 64-bit operation: this one cuts the pointer off");
 	if (alu.wide && !both)
@@ -220,10 +221,25 @@ static int32_t moved_room(const struct value *before, struct alu alu, int64_t by
 	return (int32_t)(before->room - by);
 }
 
+/* A number that is `by` more than another one with the same id. Where 32 bits were added, that holds of the lower half. */
+static void keep_id(struct value *dst, const struct value *before, struct alu alu, int64_t by)
+{
+	int64_t more = before->add + by;
+
+	if (!before->id || by <= -OFFSET_MAX || by >= OFFSET_MAX || more <= -OFFSET_MAX || more >= OFFSET_MAX)
+		return;
+	if (alu.wide && before->add_half && dst->number.wide.umax > UINT32_MAX)
+		return;
+	dst->id = before->id;
+	dst->add = (int32_t)more;
+	dst->add_half = !alu.wide || before->add_half;
+}
+
 static const struct value *find_copy(const struct frame *f, uint32_t id, int32_t add)
 {
 	for (unsigned i = 0; i < 10; i++)
-		if (f->registers[i].kind == VALUE_NUMBER && f->registers[i].id == id && f->registers[i].add == add)
+		if (f->registers[i].kind == VALUE_NUMBER && f->registers[i].id == id && f->registers[i].add == add &&
+		    !f->registers[i].add_half)
 			return &f->registers[i];
 	return NULL;
 }
@@ -236,13 +252,14 @@ static void keep_shifted(struct verify *v, struct alu alu, struct value *dst, co
 	dst->shifted = 0;
 	if (!alu.wide || by != 32)
 		return;
-	if (alu.op == SCALAR_LSH && before->id) {
+	if (alu.op == SCALAR_LSH && before->id && !before->add_half) {
 		dst->shifted = before->id;
 		dst->shifted_add = before->add;
 	} else if ((alu.op == SCALAR_RSH || alu.op == SCALAR_ARSH) && before->shifted) {
 		copy = find_copy(state_top(v->state), before->shifted, before->shifted_add);
 		if (copy && copy->number.wide.umax <= (alu.op == SCALAR_RSH ? UINT32_MAX : INT32_MAX)) {
 			node_need(v, copy->node);
+			node_need(v, before->node);
 			*dst = *copy;
 		}
 	}
@@ -254,10 +271,7 @@ static void alu_on_numbers(struct verify *v, struct alu alu, struct value *dst, 
 	uint64_t constant;
 
 	scalar_alu(alu.op, alu.wide, &dst->number, &src->number);
-	dst->id = 0;
-	dst->add = 0;
-	dst->origin = 0;
-	dst->room = ROOM_NONE;
+	value_forget_relations(dst);
 	dst->node = node_new(v, before.node, src->node);
 	if (scalar_is_constant(&src->number, &constant))
 		keep_shifted(v, alu, dst, &before, constant);
@@ -270,11 +284,7 @@ static void alu_on_numbers(struct verify *v, struct alu alu, struct value *dst, 
 		by = alu.op == SCALAR_SUB ? -by : by;
 		keep_origin(dst, &before, alu, by);
 		dst->room = moved_room(&before, alu, by);
-		if (alu.wide && before.id && by > -OFFSET_MAX && by < OFFSET_MAX && before.add + by > -OFFSET_MAX &&
-		    before.add + by < OFFSET_MAX) {
-			dst->id = before.id;
-			dst->add = before.add + (int32_t)by;
-		}
+		keep_id(dst, &before, alu, by);
 	}
 }
 
@@ -294,12 +304,14 @@ static int alu_move(struct verify *v, const struct vm_op *op, bool wide, struct 
 	if (src->kind == VALUE_NUMBER && !src->id && !scalar_is_constant(&src->number, &constant))
 		src->id = verify_id(v);
 	*dst = *src;
+	if (src->kind == VALUE_NUMBER) /* what needs the original does not need the copy */
+		dst->node = node_new(v, src->node, 0);
 	if (!wide && src->number.wide.umax > UINT32_MAX) {
 		scalar_zero_extend(&dst->number);
-		dst->id = dst->origin = dst->shifted = 0;
-		dst->add = 0;
-		dst->room = ROOM_NONE;
-		dst->node = node_new(v, src->node, 0);
+		value_forget_relations(dst);
+		dst->id = src->id;
+		dst->add = src->add;
+		dst->add_half = true;
 	}
 	return 0;
 }
@@ -346,9 +358,7 @@ static int alu_one(struct verify *v, const struct vm_op *op, struct value *dst)
 		scalar_swap(widths[op->op - VM_BE16], true, &dst->number);
 	else
 		scalar_swap(widths[op->op - VM_BSWAP16], true, &dst->number);
-	dst->id = dst->origin = dst->shifted = 0;
-	dst->add = 0;
-	dst->room = ROOM_NONE;
+	value_forget_relations(dst);
 	dst->node = node_new(v, dst->node, 0);
 	return 0;
 }

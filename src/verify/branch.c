@@ -55,30 +55,41 @@ static int32_t room_shifted(const struct value *from, const struct value *to)
 {
 	int64_t room;
 
-	if (from->room == ROOM_NONE || to->number.wide.umax > (uint64_t)1 << 40 ||
+	if (from->room == ROOM_NONE || from->add_half || to->add_half || to->number.wide.umax > (uint64_t)1 << 40 ||
 	    from->number.wide.umax > (uint64_t)1 << 40)
 		return ROOM_NONE;
 	room = (int64_t)from->room - (to->add - from->add);
 	return room <= -ROOM_OFFSET_MAX || room >= ROOM_OFFSET_MAX ? ROOM_NONE : (int32_t)room;
 }
 
+/* What `changed` says of a value with the same id; false: nothing. */
+static bool shared_number(const struct value *value, const struct value *changed, struct scalar *ret_number)
+{
+	struct scalar by = scalar_constant((uint64_t)((int64_t)value->add - changed->add));
+	bool half = value->add_half || changed->add_half;
+
+	if (half && value->number.wide.umax > UINT32_MAX)
+		return false;
+	*ret_number = changed->number;
+	if (value->add != changed->add || half)
+		scalar_alu(SCALAR_ADD, !half, ret_number, &by);
+	return true;
+}
+
 static int share_with(struct verify *v, struct value *value, void *user)
 {
 	const struct value *changed = user;
-	struct scalar expected = changed->number, by;
+	struct scalar expected;
 	int32_t room;
 
-	if (value->kind != VALUE_NUMBER || value->id != changed->id)
+	if (value->kind != VALUE_NUMBER || value->id != changed->id || !shared_number(value, changed, &expected))
 		return 0;
-	by = scalar_constant((uint64_t)((int64_t)value->add - changed->add));
-	if (value->add != changed->add)
-		scalar_alu(SCALAR_ADD, true, &expected, &by);
 	if (!scalar_assume(SCALAR_EQ, true, &value->number, &expected))
 		return -EAGAIN; /* no such value: this way is impossible */
 	room = room_shifted(changed, value);
 	value->room = MAX(value->room, room);
 	if (value->node != changed->node)
-		value->node = value->add == changed->add ? changed->node : node_new(v, value->node, changed->node);
+		value->node = node_new(v, value->node, changed->node);
 	return 0;
 }
 
@@ -86,7 +97,7 @@ static void learn_length(struct verify *v, struct state *s, const struct value *
 {
 	struct scalar length = changed->number, by = scalar_constant((uint64_t) - (int64_t)changed->add);
 
-	if (changed->id != ID_LENGTH)
+	if (changed->id != ID_LENGTH || changed->add_half)
 		return;
 	scalar_alu(SCALAR_ADD, true, &length, &by);
 	if (length.wide.umin > s->length_min) {
@@ -95,7 +106,7 @@ static void learn_length(struct verify *v, struct state *s, const struct value *
 	}
 }
 
-/* A copy that is a constant away has the other's node: made of both. */
+/* What is learned of the copies depends on both. */
 int verify_share(struct verify *v, struct state *s, const struct value *changed)
 {
 	struct value copy = *changed;
@@ -124,7 +135,8 @@ static int learn_null(struct verify *v, struct value *value, void *user)
 		return 0;
 	}
 	value->flags &= (uint8_t)~VALUE_MAYBE_NULL;
-	value->id = 0;
+	if (!(value->flags & VALUE_LOCKABLE))
+		value->id = 0;
 	return 0;
 }
 
@@ -132,7 +144,7 @@ static int assume_null(struct verify *v, struct state *s, const struct value *p,
 {
 	struct null_check check = {.id = p->id, .is_null = is_null};
 
-	if (is_null && p->ref)
+	if (is_null && p->ref && p->ref == p->id) /* what was acquired, not what was made of it */
 		for (uint32_t i = 0; i < s->reference_count; i++)
 			if (s->references[i].id == p->ref) {
 				s->references[i] = s->references[--s->reference_count];
@@ -145,7 +157,9 @@ static int assume_null(struct verify *v, struct state *s, const struct value *p,
 
 struct range_check {
 	uint8_t kind;
-	uint32_t id, range;
+	uint32_t id;
+	uint32_t range; /* so many bytes are there */
+	int32_t beyond; /* and so many are not; ROOM_NONE: not known */
 };
 
 static int learn_range(struct verify *v, struct value *value, void *user)
@@ -153,8 +167,11 @@ static int learn_range(struct verify *v, struct value *value, void *user)
 	const struct range_check *check = user;
 
 	(void)v;
-	if (value->kind == check->kind && value->id == check->id)
-		value->range = MAX(value->range, check->range);
+	if (value->kind != check->kind || value->id != check->id)
+		return 0;
+	value->range = MAX(value->range, check->range);
+	if (check->beyond != ROOM_NONE)
+		value->room = value->room == ROOM_NONE ? check->beyond : MIN(value->room, check->beyond);
 	return 0;
 }
 
@@ -179,13 +196,17 @@ static bool is_end_of(const struct value *p, const struct value *end)
 	}
 }
 
-/* p `test` end holds: what is proven to exist? */
+/* p `test` end holds: what is proven to exist, or not to? */
 static int assume_range(struct verify *v, struct state *s, const struct value *p, enum scalar_test test)
 {
-	struct range_check check = {.kind = p->kind, .id = p->id};
+	struct range_check check = {.kind = p->kind, .id = p->id, .beyond = ROOM_NONE};
 	bool less = test == SCALAR_LT;
 	uint64_t limit = p->kind == VALUE_BUFFER ? 1 << 30 : PACKET_OFFSET_MAX;
 
+	if (test == SCALAR_GT || test == SCALAR_GE) {
+		check.beyond = p->offset + (test == SCALAR_GE);
+		return state_each_value(v, s, learn_range, &check);
+	}
 	if (!less && test != SCALAR_LE)
 		return 0;
 	if (p->offset < 0 || p->number.wide.smin < 0 || p->number.wide.umax + (uint64_t)p->offset > limit)
@@ -196,6 +217,24 @@ static int assume_range(struct verify *v, struct state *s, const struct value *p
 	return state_each_value(v, s, learn_range, &check);
 }
 
+/* The same pointer was compared with the end before: 1: `test` holds, 0: it does not, -1: not known. */
+static int decide_range(struct verify *v, const struct value *p, enum scalar_test test)
+{
+	const int64_t offset = p->offset, range = p->range, beyond = p->room;
+	const bool or_equal = test == SCALAR_LE || test == SCALAR_GT; /* p <= end, or its contrary */
+	const bool wants_inside = test == SCALAR_LE || test == SCALAR_LT;
+
+	if (!wants_inside && test != SCALAR_GT && test != SCALAR_GE)
+		return -1;
+	if (range && offset >= 0 && (or_equal ? offset <= range : offset < range))
+		return wants_inside;
+	if (beyond != ROOM_NONE && (or_equal ? offset >= beyond : offset >= beyond - 1)) {
+		node_need(v, p->node);
+		return !wants_inside;
+	}
+	return -1;
+}
+
 /* ---- numbers ---- */
 
 /* a `test` b holds and b is the buffer's length, or a constant more or less. */
@@ -204,7 +243,8 @@ static void learn_room(const struct state *s, struct value *a, const struct valu
 	bool less = test == SCALAR_LT || test == SCALAR_SLT;
 	bool is_signed = test == SCALAR_SLT || test == SCALAR_SLE;
 
-	if (b->id != ID_LENGTH || a->id == ID_LENGTH || (!less && test != SCALAR_LE && test != SCALAR_SLE))
+	if (b->id != ID_LENGTH || b->add_half || a->id == ID_LENGTH ||
+	    (!less && test != SCALAR_LE && test != SCALAR_SLE))
 		return;
 	if (b->add < 0 && s->length_min < (uint64_t) - (int64_t)b->add)
 		return;
@@ -269,6 +309,10 @@ static int decide(struct verify *v, struct comparison c, const struct value *a, 
 
 	if (a->kind == VALUE_NUMBER && b->kind == VALUE_NUMBER)
 		decision = scalar_decide(c.test, c.wide, &a->number, &b->number);
+	else if (c.wide && is_end_of(a, b))
+		return decide_range(v, a, c.test);
+	else if (c.wide && is_end_of(b, a))
+		return decide_range(v, b, test_swapped(c.test));
 	else if (c.wide && value_is_pointer(a) && is_zero(b) && never_null(a) &&
 	         (c.test == SCALAR_EQ || c.test == SCALAR_NE))
 		decision = c.test == SCALAR_NE;

@@ -20,6 +20,8 @@ enum {
 	RAW_CONTEXT = KIND_RAW_CONTEXT,
 	BTF_CONTEXT = KIND_BTF_CONTEXT,
 	MEMORY_LENGTH = KIND_MEMORY_LENGTH,
+	NO_CONTEXT = KIND_NO_CONTEXT,
+	SANDBOX = KIND_SANDBOX,
 	SKB = KIND_SKB,
 	SLEEPABLE = KIND_SLEEPABLE,
 };
@@ -138,6 +140,24 @@ bool verify_section_sleeps(const char *section)
 	const struct section *s = section_find(section);
 
 	return s && s->sleeps;
+}
+
+void verify_section_returns(const char *section, int64_t *ret_min, int64_t *ret_max)
+{
+	static const struct {
+		const char *name;
+		int64_t min, max;
+	} returns[] = {
+#define SECTION_RETURNS(text, least, most) {(text), (least), (most)},
+#include "verify/kind.def"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(returns); i++)
+		if (section_fits(returns[i].name, section)) {
+			*ret_min = returns[i].min;
+			*ret_max = returns[i].max;
+			return;
+		}
 }
 
 #define LAYOUT(id, size) \

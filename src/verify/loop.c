@@ -13,6 +13,9 @@
 #define ATTEMPTS_MAX 8
 #define NESTING_MAX 12
 #define FAILURES_MAX 2
+#define POINTER_RANGE_MAX (1ll << 48)
+
+#define ANY_REGISTER 10
 
 /* ---- widening ---- */
 
@@ -28,22 +31,49 @@ static void threshold_try(struct threshold *t, uint64_t candidate)
 		t->best = candidate;
 }
 
-/* The nearest number of those that the loop compares with, or one beside them. */
-static uint64_t threshold_find(const struct verify *v, const struct loop *l, uint64_t from, bool below)
+/* What a compared register may at most be. */
+static void threshold_try_register(const struct loop *l, struct threshold *t, unsigned reg)
+{
+	const struct value *value = &state_top(&l->head)->registers[reg];
+	uint64_t most = value->number.wide.umax;
+
+	if (value->kind != VALUE_NUMBER || most == 0 || most >= INT64_MAX)
+		return;
+	threshold_try(t, most - 1);
+	threshold_try(t, most);
+}
+
+/* What the op compares with: `reg`, or ANY_REGISTER. */
+static void threshold_try_jump(const struct loop *l, struct threshold *t, const struct vm_op *op, unsigned reg)
+{
+	bool any = reg == ANY_REGISTER;
+
+	if (vm_insns[op->op].format == VM_FORMAT_JUMP_IMM && op->imm >= 0 && (any || op->dst == reg)) {
+		threshold_try(t, (uint64_t)op->imm - (op->imm > 0));
+		threshold_try(t, (uint64_t)op->imm);
+		threshold_try(t, (uint64_t)op->imm + 1);
+	}
+	if (vm_insns[op->op].format == VM_FORMAT_JUMP_REG && !any && op->dst != op->src) {
+		if (op->dst == reg)
+			threshold_try_register(l, t, op->src);
+		if (op->src == reg)
+			threshold_try_register(l, t, op->dst);
+	}
+}
+
+/* The nearest number of those that the loop compares with, or one beside them: with that register, or if there is none,
+ * with any. */
+static uint64_t threshold_find(const struct verify *v, const struct loop *l, uint64_t from, bool below, unsigned reg)
 {
 	const struct frame *f = state_top(&l->head);
 	struct threshold t = {.from = from, .best = below ? 0 : INT64_MAX, .below = below};
-	uint64_t constant;
+	uint64_t none = t.best, constant;
 
-	for (uint32_t i = l->first; i < l->end; i++) {
-		const struct vm_op *op = &v->code.ops[i];
-		if (vm_insns[op->op].format != VM_FORMAT_JUMP_IMM || op->imm < 0)
-			continue;
-		threshold_try(&t, (uint64_t)op->imm - (op->imm > 0));
-		threshold_try(&t, (uint64_t)op->imm);
-		threshold_try(&t, (uint64_t)op->imm + 1);
-	}
-	for (unsigned reg = 0; reg < 10; reg++)
+	for (uint32_t i = v->loops[l->first].first; i < v->loops[l->first].end; i++)
+		threshold_try_jump(l, &t, &v->code.ops[i], reg);
+	if (reg != ANY_REGISTER)
+		return t.best != none ? t.best : threshold_find(v, l, from, below, ANY_REGISTER);
+	for (reg = 0; reg < 10; reg++)
 		if (f->registers[reg].kind == VALUE_NUMBER &&
 		    scalar_is_constant(&f->registers[reg].number, &constant) && constant > 0 && constant < INT64_MAX) {
 			threshold_try(&t, constant - 1);
@@ -52,8 +82,18 @@ static uint64_t threshold_find(const struct verify *v, const struct loop *l, uin
 	return t.best;
 }
 
+/* All numbers from low to high whose lowest bits are as certain as those of `like`: a step of 8 stays one. */
+static struct scalar between_like(uint64_t low, uint64_t high, const struct scalar *like)
+{
+	struct scalar candidate = scalar_between(low, high);
+	unsigned certain = like->bits.mask ? (unsigned)__builtin_ctzll(like->bits.mask) : 0;
+
+	scalar_keep_low(&candidate, certain, like->bits.value);
+	return candidate;
+}
+
 static struct scalar widen(const struct verify *v, const struct loop *l, const struct scalar *before,
-                           const struct scalar *now)
+                           const struct scalar *now, unsigned reg)
 {
 	struct scalar joined = scalar_join(before, now), candidate;
 	uint64_t low = joined.wide.umin, high = joined.wide.umax;
@@ -61,11 +101,11 @@ static struct scalar widen(const struct verify *v, const struct loop *l, const s
 	if (scalar_contains(before, now))
 		return *before;
 	if (low < before->wide.umin)
-		low = threshold_find(v, l, low, true);
+		low = threshold_find(v, l, low, true, reg);
 	if (high > before->wide.umax)
-		high = threshold_find(v, l, high, false);
+		high = threshold_find(v, l, high, false, reg);
 	if (joined.wide.smin >= 0 && low <= high && l->attempt < ATTEMPTS_MAX - 2) {
-		candidate = scalar_between(low, high);
+		candidate = between_like(low, high, &joined);
 		if (scalar_contains(&candidate, &joined))
 			return candidate;
 	}
@@ -75,20 +115,17 @@ static struct scalar widen(const struct verify *v, const struct loop *l, const s
 /* Not only covered, but the same, whatever was learned of it meanwhile? */
 static bool same_number(const struct value *a, const struct value *b)
 {
-	return a->node == b->node || (a->id && a->id == b->id && a->add == b->add) ||
+	return a->node == b->node || (a->id && a->id == b->id && a->add == b->add && a->add_half == b->add_half) ||
 	       (a->origin && a->origin == b->origin && a->delta == b->delta);
 }
 
-static void grow_number(struct verify *v, struct loop *l, struct value *to, const struct value *now)
+static void grow_number(struct verify *v, struct loop *l, struct value *to, const struct value *now, unsigned reg)
 {
 	if (same_number(to, now) && scalar_contains(&to->number, &now->number))
 		return;
-	to->number = widen(v, l, &to->number, &now->number);
+	to->number = widen(v, l, &to->number, &now->number, reg);
 	to->node = node_new(v, to->node, 0);
-	to->id = 0;
-	to->add = 0;
-	to->shifted = 0;
-	to->room = ROOM_NONE;
+	value_forget_relations(to);
 	to->origin = verify_id(v);
 	to->delta = 0;
 }
@@ -105,6 +142,7 @@ static void grow_pointer(struct verify *v, struct loop *l, struct value *to, con
 
 	if (to->offset == now->offset && to->id == now->id && scalar_equal(&to->number, &now->number)) {
 		to->range = MIN(to->range, now->range);
+		to->room = to->room == ROOM_NONE || now->room == ROOM_NONE ? ROOM_NONE : MAX(to->room, now->room);
 		return;
 	}
 	if (to->flags & VALUE_MAYBE_NULL || to->kind == VALUE_CONTEXT || to->kind == VALUE_OBJECT) {
@@ -113,17 +151,23 @@ static void grow_pointer(struct verify *v, struct loop *l, struct value *to, con
 	}
 	by = scalar_constant((uint64_t)(int64_t)(now->offset - to->offset));
 	scalar_alu(SCALAR_ADD, true, &b, &by);
-	to->number = widen(v, l, &a, &b);
+	to->number = widen(v, l, &a, &b, ANY_REGISTER);
+	if (to->number.wide.smin < -POINTER_RANGE_MAX || to->number.wide.smax > POINTER_RANGE_MAX) {
+		*to = (struct value){.kind = VALUE_NONE, .room = ROOM_NONE}; /* of no use any more */
+		return;
+	}
 	to->id = verify_id(v);
 	to->range = 0;
+	to->room = ROOM_NONE;
 }
 
-static void grow_value(struct verify *v, struct loop *l, struct value *to, const struct value *now)
+/* reg: that holds it; or ANY_REGISTER. */
+static void grow_value(struct verify *v, struct loop *l, struct value *to, const struct value *now, unsigned reg)
 {
 	if (to->kind == VALUE_NONE)
 		return;
 	if (to->kind == VALUE_NUMBER && now->kind == VALUE_NUMBER)
-		grow_number(v, l, to, now);
+		grow_number(v, l, to, now, reg);
 	else if (to->kind != VALUE_NUMBER && same_pointer(to, now))
 		grow_pointer(v, l, to, now);
 	else
@@ -141,7 +185,7 @@ static bool grow_slot(struct verify *v, struct loop *l, struct slot *to, const s
 	bool same = memcmp(to->bytes, now->bytes, sizeof(to->bytes)) == 0;
 
 	if (same && to->value.kind)
-		grow_value(v, l, &to->value, &now->value);
+		grow_value(v, l, &to->value, &now->value, ANY_REGISTER);
 	if (same && (!memchr(to->bytes, BYTE_VALUE, 8) || to->value.kind))
 		return true;
 	for (unsigned i = 0; i < 8; i++) {
@@ -176,7 +220,7 @@ static bool grow(struct verify *v, struct loop *l)
 		if (!f)
 			return false;
 		for (unsigned reg = 0; reg < 10; reg++)
-			grow_value(v, l, &f->registers[reg], &from->registers[reg]);
+			grow_value(v, l, &f->registers[reg], &from->registers[reg], reg);
 		for (uint32_t slot = 0; slot < count; slot++) {
 			const struct slot *s =
 			        from->stack && slot < from->stack->count ? &from->stack->slots[slot] : &none;
@@ -283,17 +327,24 @@ static void came_back(struct verify *v, struct loop *l)
 	verify_path_end(v, s->length);
 }
 
+static bool is_inside(const struct verify *v, const struct loop *l, const struct state *s)
+{
+	if (s->frame_count < l->head.frame_count)
+		return false;
+	if (l->callback || !(v->places[s->op] & PLACE_BLOCK))
+		return true;
+	return verify_in_loop(v, s->op, l->first);
+}
+
 bool loop_takes(struct verify *v, int *ret_error)
 {
 	struct loop *l = v->loop;
 	struct state *s = v->state;
-	bool inside;
 
 	*ret_error = 0;
 	if (!l || v->starting || s->frame_count > l->head.frame_count)
 		return false;
-	inside = s->frame_count == l->head.frame_count && s->op >= l->first && s->op < l->end;
-	if (!inside) {
+	if (!is_inside(v, l, s)) {
 		s->next = l->exits;
 		l->exits = s;
 		v->state = NULL;
@@ -318,7 +369,7 @@ static void states_free(struct verify *v, struct state **list)
 
 struct turn {
 	struct state *waiting, *state;
-	struct checkpoint *newest, *parent;
+	struct checkpoint *parent;
 	uint32_t branches;
 	uint64_t parent_bound, bound, sequence;
 };
@@ -329,7 +380,7 @@ static void turn_forget(struct verify *v, struct loop *l, const struct turn *t)
 	states_free(v, &v->waiting);
 	state_free(v, v->state);
 	v->state = NULL;
-	checkpoints_drop(v, t->newest);
+	checkpoints_drop(v, t->sequence);
 	if (t->parent) {
 		t->parent->branches = t->branches;
 		t->parent->bound = t->parent_bound;
@@ -365,7 +416,7 @@ static int loop_induce(struct verify *v, struct loop *l, int (*begin)(struct ver
 {
 	const struct turn t = {.waiting = v->waiting,
 	                       .state = v->state,
-	                       .newest = v->newest,
+	                       .sequence = v->sequence,
 	                       .parent = v->state->parent,
 	                       .branches = v->state->parent ? v->state->parent->branches : 0,
 	                       .parent_bound = v->state->parent ? v->state->parent->bound : 0,
@@ -389,6 +440,9 @@ static int loop_induce(struct verify *v, struct loop *l, int (*begin)(struct ver
 			l->next.frame_count = 0;
 		}
 	}
+	/* Those inside are at their end when they are back at the head, and say nothing of what comes after. */
+	if (!r)
+		checkpoints_unlist(v, t.sequence);
 	v->loop = l->outer;
 	v->waiting = t.waiting;
 	v->state = t.state;
@@ -418,7 +472,7 @@ bool loop_may_try(const struct verify *v, uint32_t op)
 
 int loop_prove(struct verify *v, bool *ret_proven)
 {
-	struct loop l = {.first = v->state->op, .end = v->loop_ends[v->state->op]};
+	struct loop l = {.first = v->state->op};
 	const uint32_t head = v->state->op;
 	int r;
 
@@ -475,7 +529,7 @@ static int callback_begin(struct verify *v, void *user)
 int loop_prove_callback(struct verify *v, uint32_t function, uint64_t turns,
                         int (*enter)(struct verify *v, const struct frame *caller, struct frame *callback))
 {
-	struct loop l = {.first = v->state->op, .end = v->state->op + 1, .callback = true};
+	struct loop l = {.first = v->state->op, .callback = true};
 	struct callback_begin c = {.function = function, .enter = enter};
 	int r;
 

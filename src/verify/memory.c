@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <linux/bpf.h>
-#include "verify/verify_int.h"
+#include "verify/call_int.h"
+
+#define ITERATED_BYTES_MAX UINT16_MAX /* of a key or value; whoever attaches the program checks how many there are */
 
 const struct picket_map_spec *verify_map(const struct verify *v, uint32_t object)
 {
@@ -70,6 +72,7 @@ static int check_map_value(struct verify *v, const struct value *p, const char *
                            unsigned access)
 {
 	const struct picket_map_spec *m = verify_map(v, p->object);
+	int r;
 
 	if (access & ACCESS_WRITE && m->flags & BPF_F_RDONLY_PROG)
 		return verify_reject(v, PICKET_REJECT_READ_ONLY, p, "make the variable not const, or copy it first",
@@ -77,7 +80,8 @@ static int check_map_value(struct verify *v, const struct value *p, const char *
 	if (access & ACCESS_READ && m->flags & BPF_F_WRONLY_PROG)
 		return verify_reject(v, PICKET_REJECT_READ_ONLY, p, "create the map without BPF_F_WRONLY_PROG",
 		                     "map %s may only be written by programs", m->name);
-	return check_region(v, p, what, offset, size, m->value_size);
+	r = check_region(v, p, what, offset, size, m->value_size);
+	return r ? r : verify_special_guard(v, p, what, offset, size);
 }
 
 static int check_packet(struct verify *v, const struct value *p, const char *what, int64_t offset, uint64_t size,
@@ -90,8 +94,56 @@ static int check_packet(struct verify *v, const struct value *p, const char *wha
 	return check_range(v, p, what, offset, size);
 }
 
+/* ---- fields ---- */
+
+static const struct verify_field *field_at(const struct verify_field *fields, size_t count, int64_t offset)
+{
+	for (size_t i = 0; i < count; i++)
+		if (offset >= fields[i].offset && offset < fields[i].offset + fields[i].size)
+			return &fields[i];
+	return NULL;
+}
+
+static bool width_fits(const struct verify_field *f, int64_t at, unsigned size, bool narrow)
+{
+	if (at == f->offset && size == f->size)
+		return true;
+	if (f->type != FIELD_NUMBER)
+		return at == f->offset && size == f->size;
+	if (at + size > (int64_t)f->offset + f->size) /* two words at once: an array's */
+		return false;
+	return narrow && size <= f->size && at % size == 0;
+}
+
+static int check_socket(struct verify *v, const struct value *p, const char *what, int64_t offset, uint64_t size,
+                        unsigned access)
+{
+	const struct verify_layout layout = verify_layout_find(p->kind == VALUE_SOCKET        ? VERIFY_LAYOUT_SOCKET
+	                                                       : p->kind == VALUE_SOCK_COMMON ? VERIFY_LAYOUT_SOCK_COMMON
+	                                                                                      : VERIFY_LAYOUT_TCP_SOCK);
+	const struct verify_field *f;
+	int64_t at = p->offset + offset + p->number.wide.smin;
+
+	if (access & ACCESS_WRITE)
+		return verify_reject(v, PICKET_REJECT_READ_ONLY, p, "use a helper such as setsockopt",
+		                     "%s is a socket: its fields may only be read", what);
+	f = scalar_is_constant(&p->number, NULL) ? field_at(layout.fields, layout.field_count, at) : NULL;
+	if (f && size <= 8 && width_fits(f, at, (unsigned)size, f->flags & FIELD_NARROW))
+		return 0;
+	return verify_reject(v, PICKET_REJECT_CONTEXT, p,
+	                     f ? "read the whole field"
+	                       : "see which fields struct bpf_sock and struct bpf_tcp_sock have; a socket that may be no "
+	                         "full one has fewer: see bpf_sk_fullsock",
+	                     f ? "%s at byte %lld, %llu bytes: %s is not read in this width"
+	                       : "%s at byte %lld, %llu bytes: there is no field",
+	                     value_kind_name(p->kind), (long long)at, (unsigned long long)size, f ? f->name : "");
+}
+
 static int reject_access(struct verify *v, const struct value *p, const char *what)
 {
+	if (value_is_zero(p))
+		return verify_reject(v, PICKET_REJECT_NULL_POINTER, p, "compare it with NULL first, and leave if it is",
+		                     "%s is NULL on this path", what);
 	if (p->kind == VALUE_NUMBER)
 		return verify_reject(v, PICKET_REJECT_NOT_A_POINTER, p,
 		                     "only what is known to be a pointer can be followed",
@@ -131,30 +183,15 @@ int verify_access(struct verify *v, const struct value *p, const char *what, int
 	case VALUE_SOCKET:
 	case VALUE_SOCK_COMMON:
 	case VALUE_TCP_SOCK:
-		if (access & ACCESS_WRITE)
-			return verify_reject(v, PICKET_REJECT_READ_ONLY, p, "use a helper such as setsockopt",
-			                     "%s is a socket: its fields may only be read", what);
-		return check_region(v, p, what, offset, size,
-		                    p->kind == VALUE_TCP_SOCK ? sizeof(struct bpf_tcp_sock) : sizeof(struct bpf_sock));
+		return check_socket(v, p, what, offset, size, access);
 	case VALUE_OBJECT:
-		if (access & ACCESS_WRITE)
-			return verify_reject(v, PICKET_REJECT_READ_ONLY, p, "use a helper or a function of the kernel",
-			                     "%s is a kernel object: it may only be read", what);
-		return p->number.wide.smin == p->number.wide.smax ? 0 : reject_access(v, p, what);
+		return verify_object_access(v, p, what, offset, size, access);
 	default:
 		return reject_access(v, p, what);
 	}
 }
 
 /* ---- the context ---- */
-
-static const struct verify_field *field_at(const struct verify_kind *k, int64_t offset)
-{
-	for (size_t i = 0; i < k->field_count; i++)
-		if (offset >= k->fields[i].offset && offset < k->fields[i].offset + k->fields[i].size)
-			return &k->fields[i];
-	return NULL;
-}
 
 static struct value field_value(struct verify *v, const struct verify_field *f, unsigned size, bool is_signed)
 {
@@ -213,17 +250,6 @@ static int reject_context(struct verify *v, const struct value *p, int64_t at, u
 	        "the context of kind %s, at byte %lld, %u bytes: %s", v->kind->name, (long long)at, size, why);
 }
 
-static bool width_fits(const struct verify_field *f, int64_t at, unsigned size, bool narrow)
-{
-	if (at == f->offset && size == f->size)
-		return true;
-	if (f->type != FIELD_NUMBER)
-		return at == f->offset && size == f->size;
-	if (at + size > (int64_t)f->offset + f->size) /* two words at once: an array's */
-		return false;
-	return narrow && size <= f->size && at % size == 0;
-}
-
 static int context_at(struct verify *v, const struct value *p, int64_t offset, unsigned size, int64_t *ret_at)
 {
 	uint64_t variable;
@@ -238,11 +264,42 @@ static int context_at(struct verify *v, const struct value *p, int64_t offset, u
 	return 0;
 }
 
+/* An argument of the hook: pointers are read whole, numbers in parts, too, from their first byte. */
+static int argument_load(struct verify *v, const struct value *p, int64_t at, unsigned size, struct value *ret_value)
+{
+	const unsigned index = (unsigned)(at / 8);
+	struct verify_type_field f;
+
+	if (at % 8)
+		return reject_context(v, p, at, size, "arguments are read from their first byte");
+	if (!verify_types_argument(v->types, v->kind, v->program->hook, index, &f)) {
+		if (verify_types_has_hook(v->types, v->kind, v->program->hook))
+			return reject_context(v, p, at, size, "the hook has fewer arguments");
+		return 0;
+	}
+	if (f.what != TYPE_FIELD_NUMBER && size != 8)
+		return reject_context(v, p, at, size, "a pointer has 8 bytes");
+	if (f.what == TYPE_FIELD_NUMBER || f.what == TYPE_FIELD_OTHER_POINTER)
+		return 0;
+	ret_value->number = scalar_constant(0);
+	ret_value->flags = f.maybe_null ? VALUE_MAYBE_NULL : 0;
+	if (f.what == TYPE_FIELD_BUFFER) {
+		ret_value->kind = VALUE_MEMORY;
+		ret_value->object = ITERATED_BYTES_MAX;
+		ret_value->flags |= f.read_only ? VALUE_READ_ONLY : 0;
+	} else {
+		ret_value->kind = VALUE_OBJECT;
+		ret_value->object = f.type;
+		ret_value->flags |= (f.trusted ? VALUE_TRUSTED : 0) | (f.percpu ? VALUE_PERCPU : 0);
+	}
+	ret_value->id = f.maybe_null ? verify_id(v) : 0;
+	return 0;
+}
+
 static int context_load(struct verify *v, const struct value *p, int64_t offset, unsigned size, bool is_signed,
                         struct value *ret_value)
 {
 	const struct verify_field *f;
-	struct verify_type_field argument;
 	int64_t at;
 	int r = context_at(v, p, offset, size, &at);
 
@@ -253,25 +310,15 @@ static int context_load(struct verify *v, const struct value *p, int64_t offset,
 		return v->kind->flags & KIND_ARGUMENTS && size != 8
 		               ? reject_context(v, p, at, size, "arguments have 8 bytes")
 		               : 0;
-	if (v->kind->flags & KIND_BTF_CONTEXT) {
-		if (size != 8)
-			return reject_context(v, p, at, size, "arguments have 8 bytes");
-		if (!verify_types_argument(v->types, v->kind, v->program->hook, (unsigned)(at / 8), &argument) ||
-		    argument.what != TYPE_FIELD_OBJECT)
-			return 0;
-		ret_value->kind = VALUE_OBJECT;
-		ret_value->object = argument.type;
-		ret_value->number = scalar_constant(0);
-		ret_value->flags =
-		        (argument.trusted ? VALUE_TRUSTED : 0) | (argument.maybe_null ? VALUE_MAYBE_NULL : 0);
-		ret_value->id = argument.maybe_null ? verify_id(v) : 0;
-		return 0;
-	}
-	f = field_at(v->kind, at);
+	if (v->kind->flags & KIND_BTF_CONTEXT)
+		return argument_load(v, p, at, size, ret_value);
+	f = field_at(v->kind->fields, v->kind->field_count, at);
 	if (!f || !(f->flags & FIELD_READ))
 		return reject_context(v, p, at, size, f ? "may not be read" : "there is no field");
 	if (!width_fits(f, at, size, f->flags & FIELD_NARROW))
 		return reject_context(v, p, at, size, "not in this width");
+	if (f->type != FIELD_NUMBER && is_signed)
+		return reject_context(v, p, at, size, "a pointer has no sign");
 	*ret_value = field_value(v, f, size, is_signed);
 	return 0;
 }
@@ -285,7 +332,7 @@ static int context_store(struct verify *v, const struct value *p, int64_t offset
 
 	if (r)
 		return r;
-	f = field_at(v->kind, at);
+	f = field_at(v->kind->fields, v->kind->field_count, at);
 	if (!f || !(f->flags & FIELD_WRITE))
 		return reject_context(v, p, at, size, f ? "may not be written" : "there is no field to be written");
 	if (!width_fits(f, at, size, f->flags & FIELD_NARROW_WRITE))
@@ -298,34 +345,50 @@ static int context_store(struct verify *v, const struct value *p, int64_t offset
 
 /* ---- instructions ---- */
 
-static int object_load(struct verify *v, const struct value *p, int64_t offset, unsigned size, bool is_signed,
-                       struct value *ret_value)
-{
-	struct verify_type_field f;
-
-	*ret_value = value_number(v, scalar_loaded(size, is_signed));
-	if (size != 8 || !p->object || !verify_types_field(v->types, p->object, p->offset + offset, size, &f) ||
-	    f.what != TYPE_FIELD_OBJECT)
-		return 0;
-	ret_value->kind = VALUE_OBJECT;
-	ret_value->number = scalar_constant(0);
-	ret_value->object = f.type;
-	ret_value->flags = (f.trusted && p->flags & VALUE_TRUSTED ? VALUE_TRUSTED : 0) | (f.rcu ? VALUE_RCU : 0) |
-	                   (f.maybe_null ? VALUE_MAYBE_NULL : 0);
-	ret_value->id = f.maybe_null ? verify_id(v) : 0;
-	return 0;
-}
-
 static int check_alignment(struct verify *v, const struct value *p, int64_t offset, unsigned size, bool atomic)
 {
 	struct bits at = p->number.bits;
 
-	if (!atomic && !v->options.strict_alignment)
+	const bool strict = v->options.strict_alignment || (p->kind == VALUE_STACK && !(v->kind->flags & KIND_SANDBOX));
+
+	if (!atomic && !strict)
 		return 0;
 	if (((at.value + (uint64_t)(p->offset + offset)) | at.mask) & (size - 1))
 		return verify_reject(v, PICKET_REJECT_MISALIGNED, p, "align the data to their size",
 		                     "%u bytes are accessed at an offset that is not a multiple of %u", size, size);
 	return 0;
+}
+
+/* Of a section of data that nobody writes to: what the object's file has there. */
+static bool frozen_load(struct verify *v, const struct value *p, int64_t offset, unsigned size, bool is_signed,
+                        struct value *ret_value)
+{
+	uint64_t at, number;
+
+	if (p->kind != VALUE_MAP_VALUE || !v->program->image || p->object & VERIFY_MAP_INNER ||
+	    !scalar_is_constant(&p->number, &at))
+		return false;
+	at += (uint64_t)(p->offset + offset);
+	if (!picket_image_constant(v->program->image, p->object, at, size, &number))
+		return false;
+	*ret_value = value_number(v, scalar_constant(number));
+	if (is_signed)
+		scalar_sign_extend(true, 8 * size, &ret_value->number);
+	return true;
+}
+
+/* What the kernel keeps of a map. */
+static int map_load(struct verify *v, const char *what, const struct value *p, int64_t offset, unsigned size,
+                    bool is_signed, struct value *ret_value)
+{
+	struct value map = *p;
+	int r;
+
+	if (!verify_types_by_name(v->types, "bpf_map", &map.object))
+		return reject_access(v, p, what);
+	map.kind = VALUE_OBJECT;
+	r = verify_object_access(v, &map, what, offset, size, ACCESS_READ);
+	return r ? r : verify_object_load(v, &map, offset, size, is_signed, ret_value);
 }
 
 static int load(struct verify *v, const char *what, const struct value *p, int64_t offset, unsigned size,
@@ -337,11 +400,19 @@ static int load(struct verify *v, const char *what, const struct value *p, int64
 		return context_load(v, p, offset, size, is_signed, ret_value);
 	if (p->kind == VALUE_STACK)
 		return stack_load(v, p, offset, size, is_signed, ret_value);
+	if (p->kind == VALUE_MAP && !(p->flags & VALUE_MAYBE_NULL))
+		return map_load(v, what, p, offset, size, is_signed, ret_value);
+	if (p->kind == VALUE_MAP_VALUE) {
+		bool done;
+		r = verify_special_load(v, p, offset, size, ret_value, &done);
+		if (r || done)
+			return r;
+	}
 	r = verify_access(v, p, what, offset, size, ACCESS_READ);
-	if (r)
+	if (r || frozen_load(v, p, offset, size, is_signed, ret_value))
 		return r;
 	if (p->kind == VALUE_OBJECT)
-		return object_load(v, p, offset, size, is_signed, ret_value);
+		return verify_object_load(v, p, offset, size, is_signed, ret_value);
 	*ret_value = value_number(v, scalar_loaded(size, is_signed));
 	return 0;
 }
@@ -353,6 +424,12 @@ static int store(struct verify *v, const char *what, const struct value *p, int6
 		return context_store(v, p, offset, size, value);
 	if (p->kind == VALUE_STACK)
 		return stack_store(v, p, offset, size, value);
+	if (p->kind == VALUE_MAP_VALUE) {
+		bool done;
+		int r = verify_special_store(v, p, offset, size, value, &done);
+		if (r || done)
+			return r;
+	}
 	if (value_is_pointer(value) && !verify_leaks(v))
 		return verify_reject(v, PICKET_REJECT_POINTER_LEAK, value, "store a number",
 		                     "%s would be stored where others can read it", value_kind_name(value->kind));
@@ -366,9 +443,25 @@ static unsigned access_size(const struct vm_op *op)
 	return sizes[vm_insns[op->op].code >> 3 & 3];
 }
 
+/* Load-acquire and store-release. */
+static bool is_ordered(const struct vm_op *op)
+{
+	return op->op >= VM_LOAD_ACQUIRE8 && op->op <= VM_STORE_RELEASE64;
+}
+
 static bool op_is_load(const struct vm_op *op)
 {
 	return vm_insns[op->op].format == VM_FORMAT_LOAD;
+}
+
+static int check_atomic(struct verify *v, const struct value *p)
+{
+	if (p->kind != VALUE_CONTEXT && p->kind != VALUE_PACKET && p->kind != VALUE_PACKET_META &&
+	    p->kind != VALUE_FLOW_KEYS && p->kind != VALUE_SOCKET && p->kind != VALUE_SOCK_COMMON &&
+	    p->kind != VALUE_TCP_SOCK)
+		return 0;
+	return verify_reject(v, PICKET_REJECT_TYPE, p, "do it in a map's value or on the stack",
+	                     "atomic operations on %s are not allowed", value_kind_name(p->kind));
 }
 
 /* fetch: the old value comes back in src; cmpxchg: in r0. */
@@ -383,11 +476,9 @@ static int verify_atomic(struct verify *v, const struct vm_op *op, struct value 
 		r = verify_read(v, 0, &r0);
 	if (r)
 		return r;
-	if (p->kind == VALUE_CONTEXT || p->kind == VALUE_PACKET || p->kind == VALUE_PACKET_META ||
-	    p->kind == VALUE_FLOW_KEYS || p->kind == VALUE_SOCKET || p->kind == VALUE_SOCK_COMMON ||
-	    p->kind == VALUE_TCP_SOCK)
-		return verify_reject(v, PICKET_REJECT_TYPE, p, "do it in a map's value or on the stack",
-		                     "atomic operations on %s are not allowed", value_kind_name(p->kind));
+	r = check_atomic(v, p);
+	if (r)
+		return r;
 	if (value_is_pointer(src) || (compares && value_is_pointer(r0)))
 		return verify_reject(v, PICKET_REJECT_POINTER_LEAK, src, "use a number",
 		                     "an atomic operation would store a pointer");
@@ -422,7 +513,10 @@ int verify_memory(struct verify *v, const struct vm_op *op)
 		return r;
 	if (vm_insns[op->op].format == VM_FORMAT_ATOMIC_REG)
 		return verify_atomic(v, op, p, size);
-	r = check_alignment(v, p, op->offset, size, op->op >= VM_LOAD_ACQUIRE8 && op->op <= VM_STORE_RELEASE64);
+	if (is_ordered(op))
+		r = check_atomic(v, p);
+	if (!r)
+		r = check_alignment(v, p, op->offset, size, is_ordered(op));
 	if (r)
 		return r;
 	if (op_is_load(op)) {

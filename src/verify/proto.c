@@ -12,6 +12,7 @@ enum {
 	ACQUIRES = PROTO_ACQUIRES,
 	NO_RETURN = PROTO_NO_RETURN,
 	PACKET = PROTO_TAKES_PACKET,
+	CASTS = PROTO_CASTS,
 	RCU = KFUNC_RCU,
 	RCU_ONLY = KFUNC_RCU_ONLY,
 	RCU_BEGIN = KFUNC_RCU_BEGIN,
@@ -27,6 +28,7 @@ enum {
 /* arguments, */
 #define ARG_NONE .base = VERIFY_ARG_NONE
 #define ARG_ANY .base = VERIFY_ARG_ANY
+#define ARG_ANY_OR_UNSET .base = VERIFY_ARG_ANY, .flags = VERIFY_ARG_UNSET
 #define ARG_CTX .base = VERIFY_ARG_CONTEXT
 #define ARG_CTX_OR_NULL .base = VERIFY_ARG_CONTEXT, .flags = VERIFY_ARG_OR_NULL
 #define ARG_MAP .base = VERIFY_ARG_MAP
@@ -67,6 +69,7 @@ enum {
 #define ARG_ITERATOR_OUT(bytes) .base = VERIFY_ARG_ITERATOR, .flags = VERIFY_ARG_OUT, .size = (bytes)
 #define ARG_ITERATOR_RELEASE(bytes) .base = VERIFY_ARG_ITERATOR, .flags = VERIFY_ARG_RELEASE, .size = (bytes)
 #define ARG_TYPE .base = VERIFY_ARG_TYPE
+#define ARG_WORKQUEUE .base = VERIFY_ARG_WORKQUEUE
 #define ARG_LOCAL_RELEASE .base = VERIFY_ARG_LOCAL, .flags = VERIFY_ARG_RELEASE
 #define ARG_PERCPU .base = VERIFY_ARG_PERCPU
 
@@ -145,6 +148,17 @@ static const bool sandbox[] = {
 #include "vm/helper.def"
 };
 
+/* Of those what a rule may call: it changes nothing. */
+static const uint32_t pure[] = {BPF_FUNC_map_lookup_elem, BPF_FUNC_loop};
+
+static bool is_pure(uint32_t id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pure); i++)
+		if (pure[i] == id)
+			return true;
+	return false;
+}
+
 /* The first row with that number, or where it would be: rows are in the order of their numbers. */
 static size_t row_first(uint32_t id)
 {
@@ -171,6 +185,10 @@ const struct verify_proto *verify_proto_find(const struct verify_kind *kind, uin
 		*ret_allowed = id < ARRAY_SIZE(sandbox) && sandbox[id];
 		return &rows[first].proto;
 	}
+	if (kind->id == PICKET_KIND_RULE) {
+		*ret_allowed = is_pure(id);
+		return &rows[first].proto;
+	}
 	for (size_t i = first; i < ARRAY_SIZE(rows) && rows[i].proto.id == id; i++) {
 		if (rows[i].kinds >> kind->id & 1) {
 			*ret_allowed = true;
@@ -179,6 +197,16 @@ const struct verify_proto *verify_proto_find(const struct verify_kind *kind, uin
 	}
 	*ret_allowed = false;
 	return &rows[first].proto;
+}
+
+uint32_t verify_kfunc_iterator(const struct verify_proto *p)
+{
+	const size_t length = (size_t)(strrchr(p->name, '_') - p->name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(kfuncs); i++)
+		if (kfuncs[i].proto.flags & KFUNC_ITER_NEW && !strncmp(kfuncs[i].proto.name, p->name, length + 1))
+			return (uint32_t)i + 1;
+	return 0;
 }
 
 const struct verify_proto *verify_kfunc_find(const struct verify_kind *kind, const char *name, bool *ret_allowed)

@@ -16,36 +16,78 @@
 
 #define CHECKPOINTS_PER_OP 64
 #define CHECKPOINTS_SPARSE 16384
+#define MISSES_PER_HIT 3
+#define DISTANCE_MIN 8 /* instructions */
 #define IDS_MAX 128
 
 struct ids {
-	uint32_t old[IDS_MAX], now[IDS_MAX];
+	struct id_pair {
+		uint32_t old, now;
+		int32_t shift; /* of numbers: how much more is added in `now` */
+	} pairs[IDS_MAX];
 	unsigned count;
 };
+
+static struct id_pair *ids_find(struct ids *ids, uint32_t old)
+{
+	for (unsigned i = 0; i < ids->count; i++)
+		if (ids->pairs[i].old == old)
+			return &ids->pairs[i];
+	return NULL;
+}
+
+static bool ids_add(struct ids *ids, uint32_t old, uint32_t now, int32_t shift)
+{
+	if (ids->count == IDS_MAX)
+		return false;
+	ids->pairs[ids->count++] = (struct id_pair){old, now, shift};
+	return true;
+}
 
 /* Values that were the same in the older state must be the same in this one. */
 static bool ids_match(struct ids *ids, uint32_t old, uint32_t now)
 {
+	const struct id_pair *pair;
+
 	if (!old)
 		return true;
-	if (!now || (old == ID_LENGTH) != (now == ID_LENGTH))
+	if (!now)
 		return false;
-	for (unsigned i = 0; i < ids->count; i++)
-		if (ids->old[i] == old)
-			return ids->now[i] == now;
-	if (ids->count == IDS_MAX)
+	pair = ids_find(ids, old);
+	return pair ? pair->now == now : ids_add(ids, old, now, 0);
+}
+
+/* Of numbers, that were a constant apart: one that is alone with its id is tied to nothing. */
+static bool ids_match_sum(struct ids *ids, uint32_t old, int32_t old_add, uint32_t now, int32_t now_add)
+{
+	const struct id_pair *pair;
+
+	if (!old)
+		return true;
+	if (old == ID_LENGTH && (now != ID_LENGTH || old_add != now_add))
 		return false;
-	ids->old[ids->count] = old;
-	ids->now[ids->count++] = now;
-	return true;
+	pair = ids_find(ids, old);
+	if (!pair)
+		return ids_add(ids, old, now, now_add - old_add);
+	return now && pair->now == now && pair->shift == now_add - old_add;
+}
+
+static bool relations_cover(struct ids *ids, const struct value *old, const struct value *now)
+{
+	if (old->id && old->add_half != now->add_half)
+		return false;
+	return ids_match_sum(ids, old->id, old->add, now->id, now->add) &&
+	       ids_match_sum(ids, old->shifted, old->shifted_add, now->shifted, now->shifted_add);
 }
 
 static bool number_covers(const struct verify *v, const struct value *old, const struct value *now, bool exact,
                           struct ids *ids)
 {
-	if (now->kind != VALUE_NUMBER)
-		return false;
-	if (!exact && old->node && !v->nodes[old->node].needed)
+	bool needed = exact || !old->node || v->nodes[old->node].needed;
+
+	if (now->kind != VALUE_NUMBER) /* where it may be known, an address is a number, too */
+		return !needed && now->kind != VALUE_NONE && verify_leaks(v) && !now->ref;
+	if (!needed)
 		return true;
 	if (!scalar_contains(&old->number, &now->number) || now->room < old->room)
 		return false;
@@ -54,7 +96,13 @@ static bool number_covers(const struct verify *v, const struct value *old, const
 	if (exact && old->origin && v->loop && old->origin <= v->loop->first_id &&
 	    (old->origin != now->origin || old->delta != now->delta)) /* it counts an outer loop's turns */
 		return false;
-	return !old->id || (ids_match(ids, old->id, now->id) && old->add == now->add);
+	return relations_cover(ids, old, now);
+}
+
+/* Did it decide something that the packet ends before? */
+static bool beyond_matters(const struct verify *v, const struct value *pointer, bool exact)
+{
+	return pointer->room != ROOM_NONE && (exact || v->nodes[pointer->node].needed);
 }
 
 static bool value_covers(struct verify *v, const struct value *old, const struct value *now, bool exact,
@@ -69,6 +117,8 @@ static bool value_covers(struct verify *v, const struct value *old, const struct
 		return false;
 	if (!scalar_contains(&old->number, &now->number))
 		return false;
+	if (beyond_matters(v, old, exact) && (now->room == ROOM_NONE || now->room > old->room))
+		return false;
 	if (!ids_match(ids, old->id, now->id))
 		return false;
 	if (!old->ref != !now->ref)
@@ -76,30 +126,57 @@ static bool value_covers(struct verify *v, const struct value *old, const struct
 	return ids_match(ids, old->ref, now->ref);
 }
 
+/* Of a dynptr or an iterator. */
+static bool held_covers(struct verify *v, const struct value *old, const struct value *now, bool exact, struct ids *ids)
+{
+	if (old->kind != now->kind || old->flags != now->flags || old->object != now->object ||
+	    old->offset != now->offset || old->range != now->range || !old->ref != !now->ref)
+		return false;
+	if (!ids_match(ids, old->ref, now->ref))
+		return false;
+	return old->kind == VALUE_NUMBER ? number_covers(v, old, now, exact, ids) : ids_match(ids, old->id, now->id);
+}
+
+static bool byte_is_number(const struct slot *s, unsigned i)
+{
+	return s->bytes[i] == BYTE_NUMBER || s->bytes[i] == BYTE_ZERO ||
+	       (s->bytes[i] == BYTE_VALUE && s->value.kind == VALUE_NUMBER);
+}
+
+static bool byte_is_special(uint8_t byte)
+{
+	return byte == BYTE_DYNPTR || byte == BYTE_ITERATOR;
+}
+
+/* any_number: what number the slot held did not matter. */
+static bool byte_covers(const struct slot *old, const struct slot *now, unsigned i, bool any_number)
+{
+	uint8_t a = old->bytes[i], b = now->bytes[i];
+
+	if (a == BYTE_NONE)
+		return !byte_is_special(b);
+	if (a == BYTE_NUMBER || (a == BYTE_VALUE && any_number))
+		return byte_is_number(now, i);
+	return a == b;
+}
+
 static bool slot_covers(struct verify *v, const struct slot *old, const struct slot *now, bool exact, struct ids *ids)
 {
-	bool value = false;
+	bool unread = !exact && old->node && !v->nodes[old->node].needed, value = false, any_number;
 
-	if (!exact && old->node && !v->nodes[old->node].needed)
-		for (unsigned i = 0; i < 8; i++)
-			if (old->bytes[i] == BYTE_DYNPTR || old->bytes[i] == BYTE_ITERATOR ||
-			    now->bytes[i] == BYTE_DYNPTR || now->bytes[i] == BYTE_ITERATOR)
-				goto compare;
-	if (!exact && old->node && !v->nodes[old->node].needed)
-		return true;
-compare:
 	for (unsigned i = 0; i < 8; i++) {
-		uint8_t a = old->bytes[i], b = now->bytes[i];
-		if (a == BYTE_VALUE)
-			value = true;
-		if (a == BYTE_NONE ? b == BYTE_DYNPTR || b == BYTE_ITERATOR : a != b) {
-			if (a != BYTE_NUMBER || (b != BYTE_ZERO && b != BYTE_VALUE))
-				return false;
-			if (b == BYTE_VALUE && now->value.kind != VALUE_NUMBER)
-				return false;
-		}
+		unread = unread && !byte_is_special(old->bytes[i]) && !byte_is_special(now->bytes[i]);
+		value = value || old->bytes[i] == BYTE_VALUE;
 	}
-	return !value || value_covers(v, &old->value, &now->value, exact, ids);
+	if (unread)
+		return true;
+	if (byte_is_special(old->bytes[0]))
+		return old->bytes[0] == now->bytes[0] && held_covers(v, &old->value, &now->value, exact, ids);
+	any_number = !exact && old->value.kind == VALUE_NUMBER && old->value.node && !v->nodes[old->value.node].needed;
+	for (unsigned i = 0; i < 8; i++)
+		if (!byte_covers(old, now, i, any_number))
+			return false;
+	return !value || any_number || value_covers(v, &old->value, &now->value, exact, ids);
 }
 
 static bool frame_covers(struct verify *v, const struct frame *old, const struct frame *now, uint16_t live, bool exact,
@@ -125,28 +202,16 @@ static bool frame_covers(struct verify *v, const struct frame *old, const struct
 	return true;
 }
 
-/* Registers that are read at an op or after it; in a frame that called: after the call. */
-static uint16_t live_at(const struct verify *v, const struct state *s, uint32_t frame)
-{
-	const struct vm_op *op;
-
-	if (frame + 1 < s->frame_count)
-		return v->code.live[s->frames[frame + 1]->return_op] |
-		       0x3c0; /* a callback comes back to its arguments, too */
-	op = &v->code.ops[s->op];
-	return (uint16_t)((v->code.live[s->op] & (uint16_t)~vm_op_writes(op)) | vm_op_reads(op));
-}
-
 bool state_covers(struct verify *v, const struct state *old, const struct state *now, bool exact)
 {
 	struct ids ids = {.count = 0};
 
 	if (old->frame_count != now->frame_count || old->reference_count != now->reference_count ||
-	    !old->lock != !now->lock || old->rcu != now->rcu || old->preempt != now->preempt ||
-	    old->length_min > now->length_min)
+	    !old->lock != !now->lock || old->lock_object != now->lock_object || old->rcu != now->rcu ||
+	    old->preempt != now->preempt || old->length_min > now->length_min)
 		return false;
 	for (uint32_t i = 0; i < old->frame_count; i++)
-		if (!frame_covers(v, old->frames[i], now->frames[i], live_at(v, now, i), exact, &ids))
+		if (!frame_covers(v, old->frames[i], now->frames[i], verify_live(v, now, i), exact, &ids))
 			return false;
 	for (uint32_t i = 0; i < old->reference_count; i++)
 		if (!ids_match(&ids, old->references[i].id, now->references[i].id))
@@ -158,7 +223,12 @@ static void value_need_as(struct verify *v, const struct value *old, const struc
 {
 	const struct scalar unknown = scalar_unknown();
 
-	if (old->kind != VALUE_NUMBER || now->kind != VALUE_NUMBER)
+	if (old->kind != VALUE_NUMBER) {
+		if (beyond_matters(v, old, exact))
+			node_need(v, now->node);
+		return;
+	}
+	if (now->kind != VALUE_NUMBER)
 		return;
 	if (exact ? !scalar_equal(&old->number, &unknown) || old->room != ROOM_NONE || old->id
 	          : !old->node || v->nodes[old->node].needed)
@@ -169,7 +239,7 @@ void state_need_as(struct verify *v, const struct state *old, const struct state
 {
 	for (uint32_t i = 0; i < old->frame_count; i++) {
 		const struct frame *a = old->frames[i], *b = now->frames[i];
-		uint16_t live = live_at(v, now, i);
+		uint16_t live = verify_live(v, now, i);
 		for (unsigned reg = 0; reg < 10; reg++)
 			if (live & 1u << reg)
 				value_need_as(v, &a->registers[reg], &b->registers[reg], exact);
@@ -181,30 +251,64 @@ void state_need_as(struct verify *v, const struct state *old, const struct state
 	}
 }
 
+static void checkpoint_unlist(struct verify *v, struct checkpoint *c)
+{
+	struct checkpoint **link = &v->seen[c->state.op];
+
+	if (!c->listed)
+		return;
+	while (*link != c)
+		link = &(*link)->next;
+	*link = c->next;
+	c->listed = false;
+}
+
+static void checkpoint_free(struct verify *v, struct checkpoint *c)
+{
+	checkpoint_unlist(v, c);
+	if (c->newer)
+		c->newer->older = c->older;
+	else
+		v->newest = c->older;
+	if (c->older)
+		c->older->newer = c->newer;
+	state_done(v, &c->state);
+	verify_free(v, c, sizeof(*c));
+	v->states--;
+}
+
 /* A path came to its end: checkpoints on its way that have no other are complete. */
 void checkpoint_path_end(struct verify *v, struct checkpoint *c, uint64_t length)
 {
-	(void)v;
-	for (; c; c = c->state.parent) {
+	while (c) {
+		struct checkpoint *parent = c->state.parent;
 		c->bound = MAX(c->bound, length - c->state.length);
 		if (--c->branches)
 			return;
 		length = c->state.length + c->bound;
+		if (!c->listed)
+			checkpoint_free(v, c);
+		c = parent;
 	}
 }
 
-void checkpoints_drop(struct verify *v, struct checkpoint *until)
+void checkpoints_drop(struct verify *v, uint64_t sequence)
 {
-	while (v->newest != until) {
-		struct checkpoint *c = v->newest;
-		struct checkpoint **link = &v->seen[c->state.op];
-		while (*link != c)
-			link = &(*link)->next;
-		*link = c->next;
-		v->newest = c->older;
-		state_done(v, &c->state);
-		verify_free(v, c, sizeof(*c));
-		v->states--;
+	while (v->newest && v->newest->sequence > sequence)
+		checkpoint_free(v, v->newest);
+}
+
+void checkpoints_unlist(struct verify *v, uint64_t sequence)
+{
+	struct checkpoint *c = v->newest;
+
+	while (c && c->sequence > sequence) {
+		struct checkpoint *older = c->older;
+		if (c->branches)
+			checkpoint_unlist(v, c);
+		else
+			checkpoint_free(v, c);
+		c = older;
 	}
 }
 
@@ -218,8 +322,11 @@ static int checkpoint_keep(struct verify *v)
 	c = verify_alloc(v, sizeof(*c));
 	if (!c)
 		return verify_limit(v, "memory");
-	*c = (struct checkpoint){.branches = 1, .next = v->seen[s->op], .older = v->newest};
+	*c = (struct checkpoint){
+	        .branches = 1, .listed = true, .sequence = ++v->sequence, .next = v->seen[s->op], .older = v->newest};
 	state_copy_into(v, &c->state, s);
+	if (v->newest)
+		v->newest->newer = c;
 	v->seen[s->op] = v->newest = c;
 	s->parent = c;
 	v->states++;
@@ -230,38 +337,58 @@ static int checkpoint_keep(struct verify *v)
 
 static bool is_ancestor(const struct checkpoint *c, const struct state *s)
 {
-	for (const struct checkpoint *p = s->parent; p; p = p->state.parent)
+	for (const struct checkpoint *p = s->parent; p && p->sequence >= c->sequence; p = p->state.parent)
 		if (p == c)
 			return true;
 	return false;
 }
 
+/* The paths from c are at their end. */
+static bool is_covered(struct verify *v, struct checkpoint *c)
+{
+	struct state *s = v->state;
+
+	if (!state_covers(v, &c->state, s, false)) {
+		if (++c->misses > MISSES_PER_HIT * (c->hits + 1))
+			checkpoint_free(v, c);
+		return false;
+	}
+	c->hits++;
+	state_need_as(v, &c->state, s, false);
+	verify_path_end(v, s->length + c->bound);
+	return true;
+}
+
+/* Less and less is kept of a loop that is unrolled, and nothing soon after the last. */
+static bool is_worth_keeping(const struct verify *v, const struct state *s)
+{
+	uint32_t arrivals = v->arrivals[s->op];
+
+	if (arrivals % (arrivals / CHECKPOINTS_SPARSE + 1))
+		return false;
+	return !s->parent || v->places[s->op] & PLACE_HEAD || s->length - s->parent->state.length >= DISTANCE_MIN;
+}
+
 int verify_prune(struct verify *v, bool *ret_covered)
 {
 	struct state *s = v->state;
+	struct checkpoint *next;
 	unsigned count = 0;
 
-	for (struct checkpoint *c = v->seen[s->op]; c && count < CHECKPOINTS_PER_OP; c = c->next, count++) {
+	for (struct checkpoint *c = v->seen[s->op]; c && count < CHECKPOINTS_PER_OP; c = next, count++) {
+		next = c->next;
 		if (c->branches == 0) {
-			if (!state_covers(v, &c->state, s, false))
-				continue;
-			state_need_as(v, &c->state, s, false);
-			verify_path_end(v, s->length + c->bound);
-			*ret_covered = true;
-			return 0;
+			*ret_covered = is_covered(v, c);
+			if (*ret_covered)
+				return 0;
+			continue;
 		}
-		if (v->code.ops[s->op].flags & VM_OP_LEADER && state_covers(v, &c->state, s, true) &&
-		    state_covers(v, s, &c->state, true) && is_ancestor(c, s))
+		if (state_covers(v, &c->state, s, true) && state_covers(v, s, &c->state, true) && is_ancestor(c, s))
 			return verify_reject(v, PICKET_REJECT_INFINITE_LOOP, NULL,
 			                     "change something in each turn that the loop's condition depends on",
 			                     "the loop comes back to where it was with nothing changed");
 	}
 	*ret_covered = false;
-	/* of a loop that is unrolled, less and less is kept */
 	v->arrivals[s->op]++;
-	if (v->arrivals[s->op] % (v->arrivals[s->op] / CHECKPOINTS_SPARSE + 1))
-		return 0;
-	if (s->parent && s->length - s->parent->state.length < 8 && !v->loop_ends[s->op])
-		return 0;
-	return checkpoint_keep(v);
+	return is_worth_keeping(v, s) ? checkpoint_keep(v) : 0;
 }

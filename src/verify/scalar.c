@@ -176,6 +176,25 @@ static void range_from_bits(unsigned width, struct range *r, struct bits b)
 	r->smax = MIN(r->smax, width_signed(width, b.value | (b.mask & ~sign)));
 }
 
+/* Bounds move inwards to the next numbers with the lowest bits that are certain. false: there is none. */
+static bool range_step(struct range *r, struct bits b)
+{
+	uint64_t low = b.mask & -b.mask, umin, umax, below = low - 1;
+	int64_t smin, smax;
+
+	if (low <= 1)
+		return true;
+	umin = r->umin + ((b.value - r->umin) & below);
+	umax = r->umax - ((r->umax - b.value) & below);
+	if (umin < r->umin || umax > r->umax)
+		return false;
+	if (__builtin_add_overflow(r->smin, (int64_t)((b.value - (uint64_t)r->smin) & below), &smin) ||
+	    __builtin_sub_overflow(r->smax, (int64_t)(((uint64_t)r->smax - b.value) & below), &smax))
+		return false;
+	*r = (struct range){umin, umax, smin, smax};
+	return true;
+}
+
 static bool range_tighten(unsigned width, struct range *r)
 {
 	int64_t first = width_signed(width, r->umin), last = width_signed(width, r->umax);
@@ -225,26 +244,53 @@ static void wide_from_half(struct scalar *s)
 	}
 }
 
+static bool range_has(const struct range *r, uint64_t u, int64_t s)
+{
+	return u >= r->umin && u <= r->umax && s >= r->smin && s <= r->smax;
+}
+
+static bool constant_tighten(struct scalar *s)
+{
+	uint64_t value = s->bits.value;
+
+	if (!range_has(&s->wide, value, (int64_t)value) || !range_has(&s->half, (uint32_t)value, (int32_t)value))
+		return false;
+	*s = scalar_constant(value);
+	return true;
+}
+
+static bool views_tighten(struct scalar *s)
+{
+	struct bits half;
+
+	range_from_bits(64, &s->wide, s->bits);
+	range_from_bits(32, &s->half, s->bits);
+	if (!range_step(&s->wide, s->bits) || !range_step(&s->half, bits_keep(s->bits, UINT32_MAX)))
+		return false;
+	if (!range_tighten(64, &s->wide) || !range_tighten(32, &s->half))
+		return false;
+	half_from_wide(s);
+	if (!range_tighten(32, &s->half))
+		return false;
+	wide_from_half(s);
+	if (!range_tighten(64, &s->wide))
+		return false;
+	half = bits_between(s->half.umin, s->half.umax);
+	half.mask |= ~0xffffffffull;
+	return bits_intersect(&s->bits, bits_between(s->wide.umin, s->wide.umax)) && bits_intersect(&s->bits, half);
+}
+
 /* Lets each view learn from the others. false: no number is left. */
 static bool scalar_tighten(struct scalar *s)
 {
 	for (unsigned round = 0; round < 2; round++) {
-		struct bits half = bits_between(s->half.umin, s->half.umax);
-		range_from_bits(64, &s->wide, s->bits);
-		range_from_bits(32, &s->half, s->bits);
-		if (!range_tighten(64, &s->wide) || !range_tighten(32, &s->half))
+		struct bits before = s->bits;
+		if (!s->bits.mask)
+			return constant_tighten(s);
+		if (!views_tighten(s))
 			return false;
-		half_from_wide(s);
-		if (!range_tighten(32, &s->half))
-			return false;
-		wide_from_half(s);
-		if (!range_tighten(64, &s->wide))
-			return false;
-		half = bits_between(s->half.umin, s->half.umax);
-		half.mask |= ~0xffffffffull;
-		if (!bits_intersect(&s->bits, bits_between(s->wide.umin, s->wide.umax)) ||
-		    !bits_intersect(&s->bits, half))
-			return false;
+		if (round == 0 && s->bits.mask == before.mask) /* what was learned of the bits is all that goes on */
+			return true;
 	}
 	return true;
 }
@@ -279,11 +325,19 @@ struct scalar scalar_between(uint64_t umin, uint64_t umax)
 struct scalar scalar_loaded(unsigned bytes, bool is_signed)
 {
 	struct scalar s = scalar_unknown();
+	uint64_t most;
 
-	if (bytes < 8 && is_signed)
+	if (bytes == 8)
+		return s;
+	if (is_signed) {
 		scalar_sign_extend(true, 8 * bytes, &s);
-	else if (bytes < 8)
-		scalar_keep_bytes(bytes, &s);
+		return s;
+	}
+	most = (1ull << 8 * bytes) - 1;
+	s.bits.mask = most;
+	s.wide = (struct range){0, most, 0, (int64_t)most};
+	if (bytes < 4)
+		s.half = s.wide;
 	return s;
 }
 
@@ -294,6 +348,15 @@ bool scalar_is_constant(const struct scalar *s, uint64_t *ret_value)
 	if (ret_value)
 		*ret_value = s->bits.value;
 	return true;
+}
+
+void scalar_keep_low(struct scalar *a, unsigned bits, uint64_t value)
+{
+	uint64_t low = bits < 64 ? (1ull << bits) - 1 : UINT64_MAX;
+	struct scalar narrower = *a;
+
+	if (bits_intersect(&narrower.bits, (struct bits){value & low, ~low}) && scalar_tighten(&narrower))
+		*a = narrower;
 }
 
 bool scalar_may_be(const struct scalar *s, uint64_t value)

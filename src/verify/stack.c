@@ -3,7 +3,7 @@
  * The stack: what each byte holds. A slot of 8 bytes remembers one value, in whatever part of it that was stored.
  */
 #include <errno.h>
-#include "verify/verify_int.h"
+#include "verify/call_int.h"
 
 static uint32_t slot_of(int64_t offset)
 {
@@ -56,8 +56,8 @@ static int reject_uninitialised(struct verify *v, const struct value *pointer, i
 	                     "the byte at r10%lld was not written on this path", (long long)offset);
 }
 
-/* May this byte be read as part of a number? Marks it as read. */
-static int byte_read(struct verify *v, const struct value *pointer, const struct frame *f, int64_t offset)
+/* May this byte be read as part of a number? Marks it as read. parts: also of a pointer, if pointers may leak. */
+static int byte_read(struct verify *v, const struct value *pointer, const struct frame *f, int64_t offset, bool parts)
 {
 	const struct slot *s = slot_peek(f, slot_of(offset));
 
@@ -66,7 +66,7 @@ static int byte_read(struct verify *v, const struct value *pointer, const struct
 	case BYTE_NONE:
 		return verify_leaks(v) ? 0 : reject_uninitialised(v, pointer, offset);
 	case BYTE_VALUE:
-		if (value_is_pointer(&s->value) && !verify_leaks(v))
+		if (value_is_pointer(&s->value) && !(parts && verify_leaks(v)))
 			return verify_reject(v, PICKET_REJECT_POINTER_LEAK, &s->value, "read all 8 bytes of it",
 			                     "a part of %s on the stack would be read as a number",
 			                     value_kind_name(s->value.kind));
@@ -117,20 +117,16 @@ static bool slot_load(struct verify *v, const struct slot *s, unsigned first, un
 	}
 	if (!bytes_are(s, first, size, BYTE_VALUE) || start != first || size > length)
 		return false;
-	if (size == 8 && length == 8) {
+	if (value_is_pointer(&value)) {
 		*ret_value = value;
-		return true;
+		return size == 8 && length == 8;
 	}
-	if (value_is_pointer(&value))
-		return false;
+	value.node = node_new(v, value.node, 0);
 	if (size != length || is_signed) {
 		scalar_keep_bytes(size, &value.number);
 		if (is_signed)
 			scalar_sign_extend(true, 8 * size, &value.number);
-		value.id = value.origin = value.shifted = 0;
-		value.add = 0;
-		value.room = ROOM_NONE;
-		value.node = node_new(v, value.node, 0);
+		value_forget_relations(&value);
 	}
 	*ret_value = value;
 	return true;
@@ -153,7 +149,7 @@ int stack_load(struct verify *v, const struct value *pointer, int64_t offset, un
 			return 0;
 	}
 	for (int64_t at = low; at < high + size; at++) {
-		r = byte_read(v, pointer, f, at);
+		r = byte_read(v, pointer, f, at, low != high);
 		if (r)
 			return r;
 	}
@@ -170,13 +166,12 @@ static void slot_break(struct slot *s)
 	s->value = (struct value){.kind = VALUE_NONE, .room = ROOM_NONE};
 }
 
+/* May it be written to? What s points to may lie elsewhere afterwards. */
 static int slot_guard(struct verify *v, const struct slot *s, const struct value *pointer)
 {
 	for (unsigned i = 0; i < 8; i++) {
 		if (s->bytes[i] == BYTE_DYNPTR)
-			return verify_reject(v, PICKET_REJECT_DYNPTR, pointer,
-			                     "submit or discard it first; use another variable",
-			                     "a dynptr on the stack would be overwritten");
+			return dynptr_overwrite(v, s, pointer);
 		if (s->bytes[i] == BYTE_ITERATOR)
 			return verify_reject(v, PICKET_REJECT_ITERATOR, pointer,
 			                     "destroy it first; use another variable",
@@ -209,12 +204,11 @@ static int slot_store(struct verify *v, struct frame *f, int64_t low, unsigned s
 	}
 	memset(&s->bytes[first], BYTE_VALUE, size);
 	s->value = *value;
+	if (value->kind == VALUE_NUMBER)
+		s->value.node = node_new(v, value->node, 0);
 	if (size < 8 && value->number.wide.umax >> (8 * size)) {
 		scalar_keep_bytes(size, &s->value.number);
-		s->value.id = s->value.origin = s->value.shifted = 0;
-		s->value.add = 0;
-		s->value.room = ROOM_NONE;
-		s->value.node = node_new(v, value->node, 0);
+		value_forget_relations(&s->value);
 	}
 	return 0;
 }
@@ -232,6 +226,9 @@ static int bytes_blur(struct verify *v, struct frame *f, int64_t low, int64_t en
 			int r = slot_guard(v, s, &f->registers[10]);
 			if (r)
 				return r;
+			s = frame_slot(v, f, slot_of(at));
+			if (!s)
+				return -ENOMEM;
 			s->node = node_new(v, s->node, 0);
 			slot_break(s);
 			last = slot_of(at);
@@ -258,7 +255,7 @@ int stack_store(struct verify *v, const struct value *pointer, int64_t offset, u
 	if (value->kind == VALUE_STACK && value->frame > pointer->frame)
 		return verify_reject(v, PICKET_REJECT_STACK_BOUNDS, value, "keep it in the function's own variables",
 		                     "a pointer to this function's stack would outlive it in its caller's");
-	if (value_is_pointer(value) && (!whole || low != high) && !verify_leaks(v))
+	if (value_is_pointer(value) && (low == high ? !whole : !verify_leaks(v)))
 		return verify_reject(v, PICKET_REJECT_POINTER_LEAK, value, "store all 8 bytes, at a multiple of 8",
 		                     "%s would be stored in parts", value_kind_name(value->kind));
 	for (int64_t at = low; low == high && at < low + size; at++) {
@@ -284,7 +281,7 @@ int stack_use(struct verify *v, const struct value *pointer, int64_t offset, uin
 		return -ENOMEM;
 	if (!(access & ACCESS_RAW))
 		for (int64_t at = low; at < high + (int64_t)size; at++) {
-			r = byte_read(v, pointer, f, at);
+			r = byte_read(v, pointer, f, at, true);
 			if (r)
 				return r;
 		}

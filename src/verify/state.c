@@ -134,16 +134,25 @@ uint32_t node_new(struct verify *v, uint32_t a, uint32_t b)
 	return (uint32_t)v->node_count++;
 }
 
-/* Nodes are made of older ones: from the newest down, each is met once. The depth of the recursion is that of the second
- * operands alone. */
+/* `needed` is a list's link while it is followed: one more than the next node. */
+static uint32_t need_push(struct node *nodes, uint32_t node, uint32_t list)
+{
+	if (!node || nodes[node].needed)
+		return list;
+	nodes[node].needed = list + 1;
+	return node;
+}
+
 void node_need(struct verify *v, uint32_t node)
 {
-	while (node && !v->nodes[node].needed) {
-		struct node *n = &v->nodes[node];
-		n->needed = true;
-		if (n->a && n->b && !v->nodes[n->b].needed)
-			node_need(v, n->b);
-		node = n->a ? n->a : n->b;
+	uint32_t list = need_push(v->nodes, node, 0);
+
+	while (list) {
+		struct node *n = &v->nodes[list];
+		list = n->needed - 1;
+		n->needed = 1;
+		list = need_push(v->nodes, n->a, list);
+		list = need_push(v->nodes, n->b, list);
 	}
 }
 
@@ -205,6 +214,7 @@ static int forget_reference(struct verify *v, struct value *value, void *user)
 	if (value->ref == *(const uint32_t *)user) {
 		bool leaks = verify_leaks(v);
 		*value = leaks ? value_unknown(v) : (struct value){.kind = VALUE_NONE, .room = ROOM_NONE};
+		value->object = VALUE_WAS_RELEASED;
 	}
 	return 0;
 }
@@ -218,4 +228,44 @@ int state_release(struct verify *v, struct state *s, uint32_t ref)
 			return state_each_value(v, s, forget_reference, &ref);
 		}
 	return -ENOENT;
+}
+
+static int forget_packet(struct verify *v, struct value *value, void *user)
+{
+	(void)user;
+	if (value->kind == VALUE_PACKET || value->kind == VALUE_PACKET_META || value->kind == VALUE_PACKET_END ||
+	    value->flags & VALUE_SLICE) {
+		*value = value_unknown(v);
+		value->object = VALUE_WAS_PACKET;
+	}
+	return 0;
+}
+
+int verify_forget_packet(struct verify *v)
+{
+	v->changes_packet = true;
+	return state_each_value(v, v->state, forget_packet, NULL);
+}
+
+/* What is not read any more need not be the same where paths meet. */
+int state_drop_dead(struct verify *v)
+{
+	struct state *s = v->state;
+	uint16_t dead = 0, live = verify_live(v, s, s->frame_count - 1);
+	struct frame *f = state_top(s);
+
+	for (unsigned reg = 0; reg < 10; reg++)
+		if (f->registers[reg].kind != VALUE_NONE)
+			dead |= (uint16_t)(1u << reg);
+	dead &= (uint16_t)~live;
+	/* to copy the frame for it pays only where a loop would have to learn what it need not know */
+	if (!dead || (f->refs > 1 && !(v->places[s->op] & PLACE_HEAD)))
+		return 0;
+	f = state_frame(v, s, s->frame_count - 1);
+	if (!f)
+		return -ENOMEM;
+	for (unsigned reg = 0; reg < 10; reg++)
+		if (dead & 1u << reg)
+			f->registers[reg] = (struct value){.kind = VALUE_NONE, .room = ROOM_NONE};
+	return 0;
 }

@@ -9,7 +9,7 @@
 
 #define STEPS_MAX 65536 /* of one walk through structs in structs; unions in unions could branch without end */
 #define SAFE_MAX 64
-#define FOUND_MAX 16
+#define FOUND_MAX 128
 #define NAME_MAX_BYTES 128
 #define POINTER_BYTES 8
 #define ERRNO_MAX 4095
@@ -174,12 +174,19 @@ const char *verify_types_name(const struct verify_types *types, uint32_t type)
 	return o && type <= o->btf.type_count ? vm_btf_type(&o->btf, type).name : "";
 }
 
+uint32_t verify_types_bytes(const struct verify_types *types, uint32_t type)
+{
+	const struct opened *o = types_opened(types);
+	uint32_t bytes;
+
+	return o && type && type <= o->btf.type_count && vm_btf_size(&o->btf, type, &bytes) ? bytes : 0;
+}
+
 /* ---- types ---- */
 
 /* What the modifiers around a type say. */
 struct tags {
-	bool rcu;
-	bool elsewhere; /* not in the kernel's memory as it is addressed: user space, per CPU */
+	bool rcu, user, percpu;
 };
 
 /* Without const, volatile, restrict, typedef and tags; 0: void, or too deep. */
@@ -192,8 +199,10 @@ static uint32_t plain_id(const struct vm_btf *b, uint32_t id, struct tags *tags)
 		case BTF_KIND_TYPE_TAG:
 			if (tags && !strcmp(t.name, "rcu"))
 				tags->rcu = true;
-			if (tags && (!strcmp(t.name, "user") || !strcmp(t.name, "percpu")))
-				tags->elsewhere = true;
+			if (tags && !strcmp(t.name, "user"))
+				tags->user = true;
+			if (tags && !strcmp(t.name, "percpu"))
+				tags->percpu = true;
 			break;
 		case BTF_KIND_CONST:
 		case BTF_KIND_VOLATILE:
@@ -224,7 +233,7 @@ static struct verify_type_field describe(const struct vm_btf *b, uint32_t id)
 	if (t.kind != BTF_KIND_PTR)
 		return f;
 	to = plain_id(b, t.type, &tags);
-	if (tags.elsewhere || !is_object(b, to)) {
+	if (tags.user || !is_object(b, to)) {
 		f.what = TYPE_FIELD_OTHER_POINTER;
 		return f;
 	}
@@ -232,6 +241,7 @@ static struct verify_type_field describe(const struct vm_btf *b, uint32_t id)
 	f.type = to;
 	f.rcu = tags.rcu;
 	f.maybe_null = tags.rcu;
+	f.percpu = tags.percpu;
 	return f;
 }
 
@@ -390,7 +400,8 @@ bool verify_types_field(const struct verify_types *types, uint32_t type, int64_t
 	if (!is_object(w.btf, type) || !walk_object(&w, type, (uint64_t)offset, 0))
 		return false;
 	if (w.field.what == TYPE_FIELD_OBJECT && w.in_union) {
-		w.field.rcu = false;
+		w.field.rcu = w.field.maybe_null = false;
+		w.field.untrusted = true;
 	} else if (w.field.what == TYPE_FIELD_OBJECT) {
 		safe = safe_field(o, vm_btf_type(w.btf, type).name, w.member, w.field.type);
 		if (safe) {
@@ -399,7 +410,96 @@ bool verify_types_field(const struct verify_types *types, uint32_t type, int64_t
 			w.field.maybe_null = safe->maybe_null;
 		}
 	}
+	w.field.member = w.member ? w.member : "";
 	*ret_field = w.field;
+	return true;
+}
+
+/* ---- objects in objects ---- */
+
+struct holding {
+	const struct vm_btf *btf;
+	uint32_t wanted;
+	unsigned steps;
+};
+
+static bool object_holds(struct holding *h, uint32_t id, uint64_t offset, int depth);
+
+static bool member_holds(struct holding *h, struct place p, uint64_t offset, int depth)
+{
+	uint32_t size, id = plain_id(h->btf, p.type, NULL);
+	struct vm_btf_type t = vm_btf_type(h->btf, id);
+
+	if (p.begin > offset || p.bitfield || !vm_btf_size(h->btf, id, &size) || offset - p.begin >= size)
+		return false;
+	offset -= p.begin;
+	for (int i = 0; t.kind == BTF_KIND_ARRAY && i < VM_BTF_DEPTH_MAX; i++) {
+		id = plain_id(h->btf, vm_btf_array(&t).type, NULL);
+		if (!vm_btf_size(h->btf, id, &size) || !size)
+			return false;
+		offset %= size;
+		t = vm_btf_type(h->btf, id);
+	}
+	return object_holds(h, id, offset, depth + 1);
+}
+
+static bool object_holds(struct holding *h, uint32_t id, uint64_t offset, int depth)
+{
+	struct vm_btf_type t = vm_btf_type(h->btf, id);
+
+	h->steps += t.count;
+	if (!is_object(h->btf, id) || depth == VM_BTF_DEPTH_MAX || h->steps > STEPS_MAX)
+		return false;
+	if (id == h->wanted && offset == 0)
+		return true;
+	for (uint32_t i = 0; i < t.count; i++)
+		if (member_holds(h, member_place(h->btf, &t, i), offset, depth))
+			return true;
+	return false;
+}
+
+bool verify_types_holds(const struct verify_types *types, uint32_t type, int64_t offset, uint32_t wanted)
+{
+	const struct opened *o = types_opened(types);
+	struct holding h = {.wanted = wanted};
+
+	if (!o || !type || type > o->btf.type_count || offset < 0)
+		return false;
+	h.btf = &o->btf;
+	return object_holds(&h, plain_id(&o->btf, type, NULL), (uint64_t)offset, 0);
+}
+
+bool verify_types_function(const struct verify_types *types, const char *name, bool *ret_known)
+{
+	struct opened *o = types_opened(types);
+
+	*ret_known = o != NULL;
+	return o && type_named(o, name, KIND_BIT(BTF_KIND_FUNC));
+}
+
+bool verify_types_variable(const struct verify_types *types, const char *name, struct verify_type_variable *ret_variable)
+{
+	struct opened *o = types_opened(types);
+	uint32_t id = o ? type_named(o, name, KIND_BIT(BTF_KIND_VAR)) : 0;
+	struct verify_type_variable v = {.percpu = false};
+	uint32_t type;
+
+	if (!id)
+		return false;
+	type = vm_btf_type(&o->btf, id).type;
+	for (uint32_t i = 1; i <= o->btf.type_count && !v.percpu; i++) {
+		struct vm_btf_type t = vm_btf_type(&o->btf, i);
+
+		if (t.kind != BTF_KIND_DATASEC || strcmp(t.name, ".data..percpu") != 0)
+			continue;
+		for (uint32_t k = 0; k < t.count && !v.percpu; k++)
+			v.percpu = vm_btf_variable(&t, k).type == id;
+	}
+	if (!vm_btf_size(&o->btf, type, &v.bytes))
+		v.bytes = 0;
+	type = plain_id(&o->btf, type, NULL);
+	v.object = is_object(&o->btf, type) ? type : 0;
+	*ret_variable = v;
 	return true;
 }
 
@@ -422,6 +522,7 @@ static const struct hook_kind {
         {PICKET_KIND_ITER, "bpf_iter_", BTF_KIND_FUNC, .trusted = true, .maybe_null = true},
         {PICKET_KIND_LSM, "bpf_lsm_", BTF_KIND_FUNC, .trusted = true, .returned = true},
         {PICKET_KIND_LSM_CGROUP, "bpf_lsm_", BTF_KIND_FUNC, .trusted = true},
+        {PICKET_KIND_STRUCT_OPS, "", BTF_KIND_STRUCT, .trusted = true},
 };
 
 /* Hooks whose objects are not yet, or not any more, what they should be. */
@@ -445,6 +546,32 @@ static const struct hook_kind *hook_kind_find(enum picket_kind kind)
 	return NULL;
 }
 
+/* hook: "tcp_congestion_ops.ssthresh", a struct's member that is a pointer to a function. */
+static bool entry_prototype(struct opened *types, const char *hook, struct vm_btf_type *ret_prototype)
+{
+	const struct vm_btf *b = &types->btf;
+	const char *dot = strchr(hook, '.');
+	char name[NAME_MAX_BYTES];
+	struct vm_btf_type t;
+	uint32_t id;
+
+	if (!dot || snprintf(name, sizeof(name), "%.*s", (int)(dot - hook), hook) >= (int)sizeof(name))
+		return false;
+	id = type_named(types, name, KIND_BIT(BTF_KIND_STRUCT));
+	t = vm_btf_type(b, id);
+	for (uint32_t i = 0; id && i < t.count; i++) {
+		struct vm_btf_member m = vm_btf_member(b, &t, i);
+		if (strcmp(m.name, dot + 1) != 0)
+			continue;
+		t = vm_btf_plain_type(b, m.type);
+		if (t.kind == BTF_KIND_PTR)
+			t = vm_btf_plain_type(b, t.type);
+		*ret_prototype = t;
+		return t.kind == BTF_KIND_FUNC_PROTO;
+	}
+	return false;
+}
+
 static bool hook_prototype(struct opened *types, const struct hook_kind *k, const char *hook,
                            struct vm_btf_type *ret_prototype)
 {
@@ -453,6 +580,8 @@ static bool hook_prototype(struct opened *types, const struct hook_kind *k, cons
 	struct vm_btf_type t;
 	uint32_t id;
 
+	if (k->kind == PICKET_KIND_STRUCT_OPS)
+		return entry_prototype(types, hook, ret_prototype);
 	if (snprintf(name, sizeof(name), "%s%s", k->prefix, hook) >= (int)sizeof(name))
 		return false;
 	id = type_named(types, name, KIND_BIT(k->btf_kind));
@@ -473,6 +602,86 @@ static uint32_t parameter_type(const struct vm_btf_type *prototype, uint32_t ind
 	return p.type;
 }
 
+/* The kernel's own functions of a table say by their parameters' names which may be NULL. */
+static bool entry_is_nullable(struct opened *types, const char *hook, unsigned index)
+{
+	const struct vm_btf *b = &types->btf;
+	const char *dot = strchr(hook, '.');
+	char name[NAME_MAX_BYTES];
+	struct vm_btf_type t;
+	struct btf_param p;
+	const char *text;
+	size_t length;
+
+	if (snprintf(name, sizeof(name), "%.*s__%s", (int)(dot - hook), hook, dot + 1) >= (int)sizeof(name))
+		return false;
+	t = vm_btf_type(b, type_named(types, name, KIND_BIT(BTF_KIND_FUNC)));
+	t = t.kind == BTF_KIND_FUNC ? vm_btf_type(b, t.type) : t;
+	if (t.kind != BTF_KIND_FUNC_PROTO || index >= t.count)
+		return false;
+	memcpy(&p, t.parts + index * sizeof(p), sizeof(p));
+	text = vm_btf_text(b, p.name_off);
+	length = text ? strlen(text) : 0;
+	return length >= strlen("__nullable") && !strcmp(text + length - strlen("__nullable"), "__nullable");
+}
+
+/* Keys and values of maps that an iterator walks: how long they are is known when it is attached. */
+static void buffer_argument(const char *hook, unsigned index, struct verify_type_field *f)
+{
+	static const struct {
+		const char *hook;
+		unsigned index;
+		bool read_only;
+	} buffers[] = {
+	        {"bpf_map_elem", 2, true},
+	        {"bpf_map_elem", 3, false},
+	        {"bpf_sk_storage_map", 3, false},
+	        {"sockmap", 2, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(buffers); i++)
+		if (buffers[i].index == index && !strcmp(buffers[i].hook, hook)) {
+			f->what = TYPE_FIELD_BUFFER;
+			f->read_only = buffers[i].read_only;
+		}
+}
+
+static bool tracepoint_is_nullable(const char *hook, unsigned index)
+{
+	static const struct {
+		const char *hook;
+		unsigned index;
+	} nullable[] = {
+#define NULLABLE(name, argument) {(name), (argument)},
+#include "verify/hook.def"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(nullable); i++)
+		if (nullable[i].index == index && !strcmp(nullable[i].hook, hook))
+			return true;
+	return false;
+}
+
+static void special_argument(struct opened *types, enum picket_kind kind, const char *hook, unsigned index,
+                             struct verify_type_field *f)
+{
+	uint32_t tcp;
+
+	if (kind == PICKET_KIND_ITER)
+		buffer_argument(hook, index, f);
+	if (kind == PICKET_KIND_TP_BTF)
+		f->maybe_null |= tracepoint_is_nullable(hook, index);
+	if (kind != PICKET_KIND_STRUCT_OPS)
+		return;
+	f->maybe_null = entry_is_nullable(types, hook, index);
+	/* all sockets that it is asked about are TCP's */
+	if (!strncmp(hook, "tcp_congestion_ops.", strlen("tcp_congestion_ops.")) &&
+	    !strcmp(vm_btf_type(&types->btf, f->type).name, "sock")) {
+		tcp = type_named(types, "tcp_sock", OBJECT_KINDS);
+		f->type = tcp ? tcp : f->type;
+	}
+}
+
 bool verify_types_argument(const struct verify_types *types, const struct verify_kind *kind, const char *hook,
                            unsigned index, struct verify_type_field *ret_field)
 {
@@ -491,22 +700,41 @@ bool verify_types_argument(const struct verify_types *types, const struct verify
 	else
 		return false;
 	*ret_field = describe(&o->btf, type);
-	if (ret_field->what != TYPE_FIELD_OBJECT)
+	special_argument(o, kind->id, hook, index - k->skipped, ret_field);
+	if (ret_field->what == TYPE_FIELD_NUMBER || ret_field->what == TYPE_FIELD_OTHER_POINTER)
 		return true;
 	ret_field->trusted = k->trusted && index < prototype.count && !hook_is_untrusted(hook);
-	ret_field->maybe_null = k->maybe_null && index > 0;
+	ret_field->maybe_null = ret_field->maybe_null || (k->maybe_null && index > 0);
 	return true;
+}
+
+bool verify_types_has_hook(const struct verify_types *types, const struct verify_kind *kind, const char *hook)
+{
+	const struct hook_kind *k = hook_kind_find(kind->id);
+	struct opened *o = types_opened(types);
+	struct vm_btf_type prototype;
+
+	return o && hook && k && hook_prototype(o, k, hook, &prototype);
+}
+
+bool verify_types_returns_nothing(const struct verify_types *types, const struct verify_kind *kind, const char *hook)
+{
+	const struct hook_kind *k = hook_kind_find(kind->id);
+	struct opened *o = types_opened(types);
+	struct vm_btf_type prototype;
+
+	return o && hook && k && hook_prototype(o, k, hook, &prototype) && !prototype.type;
 }
 
 bool verify_types_returns(const struct verify_types *types, const struct verify_kind *kind, const char *hook,
                           int64_t *ret_min, int64_t *ret_max)
 {
 	const struct hook_kind *k = hook_kind_find(kind->id);
-	struct opened *o = types_opened(types);
+	struct opened *o = kind->id == PICKET_KIND_LSM ? types_opened(types) : NULL;
 	struct vm_btf_type prototype, t;
 	uint32_t bytes;
 
-	if (!o || !hook || kind->id != PICKET_KIND_LSM || !hook_prototype(o, k, hook, &prototype) || !prototype.type)
+	if (!o || !hook || !hook_prototype(o, k, hook, &prototype) || !prototype.type)
 		return false;
 	t = vm_btf_plain_type(&o->btf, prototype.type);
 	if (t.kind != BTF_KIND_INT || !vm_btf_size(&o->btf, prototype.type, &bytes))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include "verify/table_int.h"
 #include "verify/types_int.h"
 
 #define INSNS_MAX 1000000
@@ -157,8 +158,10 @@ static int step_join(struct verify *v)
 		return r;
 	if (!(v->code.ops[op].flags & VM_OP_LEADER))
 		return 0;
-	r = verify_prune(v, &ended);
-	if (!r && !ended && v->loop_ends[op] && loop_may_try(v, op))
+	r = state_drop_dead(v);
+	if (!r)
+		r = verify_prune(v, &ended);
+	if (!r && !ended && v->places[op] & PLACE_HEAD && loop_may_try(v, op))
 		r = loop_prove(v, &ended);
 	return r;
 }
@@ -175,6 +178,7 @@ static int walk_step(struct verify *v)
 	if (v->options.trace)
 		verify_trace(v);
 	v->state->length += v->code.ops[v->state->op].slots == 2 ? 1 : v->code.ops[v->state->op].slots;
+	v->frames = MAX(v->frames, v->state->frame_count);
 	r = run_op(v);
 	if (r == -ENOMEM)
 		r = verify_limit(v, "memory");
@@ -200,27 +204,19 @@ int verify_walk(struct verify *v)
 
 /* ---- before and after it ---- */
 
-static int make_first_state(struct verify *v)
+static int begin_program(struct verify *v, uint32_t function, struct frame *f)
 {
-	struct state *s = verify_alloc(v, sizeof(*s));
-	struct frame *f = s ? frame_new(v) : NULL;
 	struct value r1 = {.number = scalar_constant(0), .kind = VALUE_CONTEXT, .room = ROOM_NONE};
 
-	if (!f) {
-		verify_free(v, s, sizeof(*s));
-		return -ENOMEM;
-	}
-	*s = (struct state){.frames = {f}, .frame_count = 1};
-	v->states++;
-	v->last_id = ID_LENGTH;
-	v->state = s;
+	(void)function;
 	r1.node = node_new(v, 0, 0);
 	if (v->kind->flags & KIND_MEMORY_LENGTH) {
 		r1.kind = VALUE_BUFFER;
 		f->registers[2] = value_number(v, scalar_between(0, BUFFER_LENGTH_MAX));
 		f->registers[2].id = ID_LENGTH;
 	}
-	f->registers[1] = r1;
+	if (!(v->kind->flags & KIND_NO_CONTEXT))
+		f->registers[1] = r1;
 	return 0;
 }
 
@@ -234,15 +230,6 @@ static bool op_jumps(const struct vm_op *op)
 		return true;
 	default:
 		return false;
-	}
-}
-
-static void find_loops(struct verify *v)
-{
-	for (uint32_t i = 0; i < v->code.count; i++) {
-		const struct vm_op *op = &v->code.ops[i];
-		if (op_jumps(op) && op->target <= i)
-			v->loop_ends[op->target] = i + 1;
 	}
 }
 
@@ -276,7 +263,7 @@ static int check_reachable(struct verify *v)
 	for (uint32_t i = 0; i < v->code.count; i++)
 		if (!v->reached[i]) {
 			v->verdict->category = PICKET_REJECT_UNREACHABLE;
-			v->verdict->insn = v->code.ops[i].insn + 1 - v->code.ops[i].slots;
+			v->verdict->insn = v->code.ops[i].insn;
 			snprintf(v->verdict->reason, sizeof(v->verdict->reason), "no path leads to instruction %u",
 			         v->verdict->insn);
 			snprintf(v->verdict->hint, sizeof(v->verdict->hint), "remove it, or the jump that skips it");
@@ -305,7 +292,7 @@ static int check_stack(struct verify *v)
 	size_t count = v->code.function_count;
 	_cleanup_(base_free_ptr) uint32_t *before = calloc(count, sizeof(*before));
 	_cleanup_(base_free_ptr) uint32_t *now = calloc(count, sizeof(*now));
-	bool each_has_its_own = v->kind->flags & KIND_MEMORY_LENGTH;
+	bool each_has_its_own = v->kind->flags & KIND_SANDBOX;
 
 	if (!before || !now)
 		return -ENOMEM;
@@ -332,7 +319,38 @@ static int check_stack(struct verify *v)
 	return 0;
 }
 
-static void forget_walk(struct verify *v)
+/* What is walked elsewhere while a function is walked on its own. */
+struct walk {
+	struct state *state, *waiting;
+	struct loop *loop;
+	uint64_t sequence;
+	size_t node_count, trail_count;
+	uint64_t bound;
+	bool starting, induced, no_induction;
+};
+
+static struct walk walk_suspend(struct verify *v)
+{
+	struct walk w = {.state = v->state,
+	                 .waiting = v->waiting,
+	                 .loop = v->loop,
+	                 .sequence = v->sequence,
+	                 .node_count = v->node_count,
+	                 .trail_count = v->trail_count,
+	                 .bound = v->bound,
+	                 .starting = v->starting,
+	                 .induced = v->induced,
+	                 .no_induction = v->no_induction};
+
+	v->state = v->waiting = NULL;
+	v->loop = NULL;
+	v->starting = v->induced = v->no_induction = false;
+	v->bound = 0;
+	return w;
+}
+
+/* Forgets what was walked since. */
+static void walk_forget(struct verify *v, const struct walk *w)
 {
 	state_free(v, v->state);
 	v->state = NULL;
@@ -341,64 +359,122 @@ static void forget_walk(struct verify *v)
 		v->waiting = s->next;
 		state_free(v, s);
 	}
-	checkpoints_drop(v, NULL);
-	verify_free(v, v->nodes, v->node_room * sizeof(*v->nodes));
-	verify_free(v, v->trails, v->trail_room * sizeof(*v->trails));
-	v->nodes = NULL;
-	v->trails = NULL;
-	v->node_count = v->node_room = v->trail_count = v->trail_room = 0;
+	checkpoints_drop(v, w->sequence);
+	v->node_count = w->node_count;
+	v->trail_count = w->trail_count;
 	v->out_of_memory = false;
 	v->bound = 0;
 }
 
-static int walk_program(struct verify *v)
+static void walk_resume(struct verify *v, const struct walk *w)
 {
-	int r = make_first_state(v);
+	v->state = w->state;
+	v->waiting = w->waiting;
+	v->loop = w->loop;
+	v->starting = w->starting;
+	v->induced = w->induced;
+	v->no_induction = w->no_induction;
+	v->bound = w->bound;
+}
 
-	if (!r)
-		r = verify_walk(v);
-	if (!r)
-		r = check_stack(v);
-	v->verdict->insns_seen += v->insns_seen;
-	v->verdict->insn_bound = v->bound;
-	v->insns_seen = 0;
-	forget_walk(v);
+static int walk_once(struct verify *v, uint32_t function,
+                     int (*begin)(struct verify *v, uint32_t function, struct frame *f))
+{
+	struct state *s = verify_alloc(v, sizeof(*s));
+	struct frame *f = s ? frame_new(v) : NULL;
+	int r;
+
+	if (!f) {
+		verify_free(v, s, sizeof(*s));
+		return -ENOMEM;
+	}
+	*s = (struct state){.frames = {f}, .frame_count = 1, .op = v->code.functions[function].first};
+	v->states++;
+	v->state = s;
+	r = begin(v, function, f);
+	return r ? r : verify_walk(v);
+}
+
+/* What the first attempt had to say, with what both of them cost. */
+static void take_first_verdict(struct picket_verdict *verdict, struct picket_verdict *first)
+{
+	first->insns_seen = verdict->insns_seen;
+	first->states_seen = verdict->states_seen;
+	first->states_peak = verdict->states_peak;
+	first->memory_peak = verdict->memory_peak;
+	*verdict = *first;
+}
+
+/* Once more, with the loops unrolled. */
+static int walk_unrolled(struct verify *v, uint32_t function,
+                         int (*begin)(struct verify *v, uint32_t function, struct frame *f))
+{
+	_cleanup_(base_free_ptr) struct picket_verdict *first = malloc(sizeof(*first));
+	int r;
+
+	if (!first)
+		return -ENOMEM;
+	*first = *v->verdict;
+	v->verdict->category = PICKET_ACCEPTED;
+	v->no_induction = true;
+	r = walk_once(v, function, begin);
+	if (r == -EINVAL &&
+	    (v->verdict->category == PICKET_REJECT_LIMIT || v->verdict->category == PICKET_REJECT_INFINITE_LOOP))
+		take_first_verdict(v->verdict, first);
 	return r;
 }
 
-/* What induction widened may be too wide for what comes after the loop: then once more, with the loops unrolled. */
+/* What induction widened may be too wide for what comes after the loop: then the loops are unrolled. */
+int verify_function(struct verify *v, uint32_t function,
+                    int (*begin)(struct verify *v, uint32_t function, struct frame *f), uint64_t *ret_bound)
+{
+	const struct walk w = walk_suspend(v);
+	const uint64_t seen = v->insns_seen;
+	int r = walk_once(v, function, begin);
+
+	if (r == -EINVAL && v->induced && v->verdict->category != PICKET_REJECT_LIMIT) {
+		walk_forget(v, &w);
+		v->verdict->insns_seen += v->insns_seen - seen;
+		v->insns_seen = seen;
+		r = walk_unrolled(v, function, begin);
+	}
+	if (!r)
+		*ret_bound = v->bound;
+	walk_forget(v, &w);
+	walk_resume(v, &w);
+	return r;
+}
+
 static int verify_program(struct verify *v)
 {
-	struct picket_verdict first;
-	int r = walk_program(v);
+	int r;
 
-	if (r != -EINVAL || !v->induced || v->verdict->category == PICKET_REJECT_LIMIT)
-		return r;
-	first = *v->verdict;
-	v->verdict->category = PICKET_ACCEPTED;
-	v->no_induction = true;
-	r = walk_program(v);
-	if (r == -EINVAL &&
-	    (v->verdict->category == PICKET_REJECT_LIMIT || v->verdict->category == PICKET_REJECT_INFINITE_LOOP)) {
-		first.insns_seen = v->verdict->insns_seen;
-		first.states_seen = v->verdict->states_seen;
-		first.states_peak = v->verdict->states_peak;
-		first.memory_peak = v->verdict->memory_peak;
-		*v->verdict = first;
-	}
+	v->last_id = ID_LENGTH;
+	r = verify_function(v, 0, begin_program, &v->verdict->insn_bound);
+	if (!r)
+		r = check_stack(v);
+	v->verdict->insns_seen += v->insns_seen;
+	verify_free(v, v->nodes, v->node_room * sizeof(*v->nodes));
+	verify_free(v, v->trails, v->trail_room * sizeof(*v->trails));
 	return r;
 }
 
 static void verify_done(struct verify *v)
 {
+	verify_flow_done(v);
 	vm_ops_done(&v->code);
-	verify_types_free(v->types);
+	verify_specials_free(v);
+	if (!v->options.types)
+		verify_types_free(v->types);
+	free(v->async);
+	free(v->own);
 	free(v->seen);
-	free(v->loop_ends);
 	free(v->reached);
 	free(v->arrivals);
 	free(v->loop_failures);
 	free(v->depths);
+	free(v->globals);
+	free(v->symbols);
 }
 
 static int verify_tables(struct verify *v)
@@ -406,14 +482,14 @@ static int verify_tables(struct verify *v)
 	size_t count = v->code.count;
 
 	v->seen = calloc(count, sizeof(*v->seen));
-	v->loop_ends = calloc(count, sizeof(*v->loop_ends));
 	v->reached = calloc(count, sizeof(*v->reached));
 	v->arrivals = calloc(count, sizeof(*v->arrivals));
 	v->loop_failures = calloc(count, sizeof(*v->loop_failures));
 	v->depths = calloc(v->code.function_count, sizeof(*v->depths));
-	if (!v->seen || !v->loop_ends || !v->reached || !v->arrivals || !v->loop_failures || !v->depths)
+	v->globals = calloc(v->code.function_count, sizeof(*v->globals));
+	if (!v->seen || !v->reached || !v->arrivals || !v->loop_failures || !v->depths || !v->globals)
 		return -ENOMEM;
-	find_loops(v);
+	global_find(v);
 	return 0;
 }
 
@@ -432,7 +508,7 @@ static void set_options(struct verify *v, const struct picket_verify_options *op
 static int reject_early(struct verify *v, enum picket_category category, uint32_t insn, const char *text)
 {
 	v->verdict->category = category;
-	v->verdict->insn = insn;
+	v->verdict->insn = v->insn_count ? MIN(insn, (uint32_t)v->insn_count - 1) : 0; /* not what is missing at the end */
 	snprintf(v->verdict->reason, sizeof(v->verdict->reason), "%s", text);
 	return -EINVAL;
 }
@@ -450,10 +526,16 @@ static int verify_all(struct verify *v)
 		return reject_early(v, PICKET_REJECT_MALFORMED, (uint32_t)(error.offset / sizeof(*v->insns)),
 		                    error.text);
 	if (!r)
-		r = vm_flow_live(&v->code);
-	if (!r)
 		r = verify_tables(v);
-	if (!r && v->options.btf) {
+	if (!r)
+		r = verify_own_open(v);
+	if (!r)
+		r = verify_flow_find(v);
+	if (!r)
+		global_find_closed(v);
+	if (!r && v->options.types) {
+		v->types = verify_types_of(v->options.types);
+	} else if (!r && v->options.btf) {
 		r = verify_types_open(v->options.btf, v->options.btf_length, &v->types, &error);
 		if (r == -EINVAL)
 			return reject_early(v, PICKET_REJECT_KIND, 0, error.text);
@@ -485,6 +567,7 @@ int verify_run(const struct verify_program *program, const struct picket_verify_
 	set_options(&v, options);
 	verdict->kind = v.options.kind;
 	r = verify_all(&v);
+	verify_explain(&v, r == -EINVAL);
 	verify_done(&v);
 	if (r && r != -EINVAL) {
 		free(verdict);
@@ -492,7 +575,7 @@ int verify_run(const struct verify_program *program, const struct picket_verify_
 	}
 	verdict->accepted = r == 0;
 	if (verdict->accepted) { /* what was tried on the way does not matter */
-		verdict->reason[0] = verdict->hint[0] = '\0';
+		verdict->reason[0] = verdict->detail[0] = verdict->hint[0] = '\0';
 		verdict->insn = 0;
 		verdict->step_count = 0;
 	}
@@ -509,61 +592,6 @@ int picket_verify_insns(const struct picket_insn *insns, size_t count, const str
 	        .insns = insns, .count = count, .maps = maps, .map_count = map_count, .hook = ""};
 
 	return verify_run(&program, options, ret_verdict);
-}
-
-#define LDDW 0x18
-#define SOURCE_VARIABLE 3 /* of lddw: a kernel's variable */
-
-/* Kernel variables have no address yet: they become objects of no known type. */
-static void take_symbols(struct picket_insn *insns, bool *symbols, size_t count)
-{
-	for (size_t i = 0; i + 1 < count; i++) {
-		if (insns[i].code != LDDW)
-			continue;
-		if (insns[i].src == SOURCE_VARIABLE) {
-			symbols[i] = true;
-			insns[i].src = 0;
-			insns[i].imm = insns[i + 1].imm = 0;
-		}
-		i++;
-	}
-}
-
-int picket_verify(const struct picket_image *image, size_t index, const struct picket_verify_options *options,
-                  struct picket_verdict **ret_verdict)
-{
-	struct verify_program program = {.image = image, .license = picket_image_license(image)};
-	struct picket_verify_options chosen = {.kind = PICKET_KIND_AUTO};
-	_cleanup_(base_free_ptr) struct picket_map_spec *maps = NULL;
-	_cleanup_(base_free_ptr) struct picket_insn *insns = NULL;
-	_cleanup_(base_free_ptr) bool *symbols = NULL;
-	const struct picket_insn *given;
-	const char *section, *hook;
-
-	if (index >= picket_image_program_count(image))
-		return -EINVAL;
-	if (options)
-		chosen = *options;
-	section = picket_image_section(image, index);
-	hook = strrchr(section, '/');
-	program.hook = hook ? hook + 1 : "";
-	if (chosen.kind == PICKET_KIND_AUTO)
-		chosen.kind = picket_kind_by_section(section);
-	given = picket_image_insns(image, index, &program.count);
-	program.map_count = picket_image_map_count(image);
-	maps = calloc(program.map_count + 1, sizeof(*maps));
-	insns = malloc((program.count + 1) * sizeof(*insns));
-	symbols = calloc(program.count + 1, sizeof(*symbols));
-	if (!maps || !insns || !symbols)
-		return -ENOMEM;
-	memcpy(insns, given, program.count * sizeof(*insns));
-	take_symbols(insns, symbols, program.count);
-	program.insns = insns;
-	program.symbols = symbols;
-	for (size_t i = 0; i < program.map_count; i++)
-		maps[i] = *picket_image_map(image, i);
-	program.maps = maps;
-	return verify_run(&program, &chosen, ret_verdict);
 }
 
 void picket_verdict_free(struct picket_verdict *verdict)

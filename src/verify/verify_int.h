@@ -6,6 +6,7 @@
  *   alu.c      arithmetic on values            memory.c   loads and stores         stack.c   the stack's bytes
  *   branch.c   jumps, and what they teach      call.c     helpers, functions       argument.c  what helpers take
  *   state.c    states, copied on write         prune.c    is a state covered?      loop.c    loops by induction
+ *   flow.c     blocks, loops, live registers   global.c   functions by signature
  *   explain.c  rejections in words             kind.def, proto.def, types.c: tables
  */
 #ifndef PICKET_VERIFY_INT_H
@@ -56,6 +57,8 @@ struct verify_field {
 #define KIND_SKB 64           /* LD_ABS and LD_IND read a packet; the context is a socket buffer */
 #define KIND_SLEEPABLE 128    /* may be */
 #define KIND_RETURN_ANY 256   /* the return value is not checked */
+#define KIND_SANDBOX 512      /* runs in picket's machine, not in the kernel */
+#define KIND_NO_CONTEXT 1024  /* nothing is in r1 */
 struct verify_kind {
 	enum picket_kind id;
 	const char *name;
@@ -99,6 +102,7 @@ enum verify_arg_base {
 #define VERIFY_ARG_WRITE 4   /* is written, must be initialised */
 #define VERIFY_ARG_RELEASE 8 /* the reference is given up */
 #define VERIFY_ARG_ZERO 16
+#define VERIFY_ARG_UNSET 32 /* the kernel does not look at it: may be not initialised */
 struct verify_arg {
 	uint8_t base, flags;
 	uint16_t size;
@@ -141,9 +145,13 @@ const struct verify_proto *verify_proto_find(const struct verify_kind *kind, uin
 /* ---- typed kernel objects: types.c; `types` is opened once per verification ---- */
 struct verify_types;
 struct verify_type_field {
-	enum { TYPE_FIELD_NUMBER, TYPE_FIELD_OBJECT, TYPE_FIELD_OTHER_POINTER } what;
+	enum { TYPE_FIELD_NUMBER, TYPE_FIELD_OBJECT, TYPE_FIELD_OTHER_POINTER, TYPE_FIELD_BUFFER } what;
 	uint32_t type; /* of the object that a pointer leads to */
 	bool trusted, rcu, maybe_null;
+	bool untrusted; /* one of a union's members: it may be anything */
+	bool percpu;    /* an address of a variable that each CPU has */
+	bool read_only; /* BUFFER: bytes, whose count nobody knows beforehand */
+	const char *member; /* of a field: its name */
 };
 /* What lies at offset in an object: false: outside of it. types may be NULL: nothing is known, false. */
 bool verify_types_field(const struct verify_types *types, uint32_t type, int64_t offset, unsigned bytes,
@@ -153,6 +161,18 @@ bool verify_types_by_name(const struct verify_types *types, const char *name, ui
 bool verify_types_argument(const struct verify_types *types, const struct verify_kind *kind, const char *hook,
                            unsigned index, struct verify_type_field *ret_field);
 const char *verify_types_name(const struct verify_types *types, uint32_t type); /* "task_struct"; "" */
+
+/* ---- what is declared only, and the kernel is to have: image.c ---- */
+enum verify_symbol {
+	SYMBOL_UNKNOWN = 1, /* it may be there or not, and be anything */
+	SYMBOL_NUMBER,      /* declared without a type: its address is a number, or 0 if it is not there */
+	SYMBOL_ADDRESS,     /* the same, and it is there */
+	SYMBOL_FUNCTION,    /* it is there */
+	SYMBOL_VARIABLE,    /* it is there, or not weak */
+	SYMBOL_MISSING,     /* its address is 0 */
+};
+struct verify;
+enum verify_symbol verify_symbol_find(struct verify *v, uint32_t index); /* as picket_image_kernel_name() has it */
 
 /* ---- values ---- */
 enum value_kind {
@@ -176,36 +196,48 @@ enum value_kind {
 	VALUE_TCP_SOCK,
 	VALUE_FLOW_KEYS,
 	VALUE_FUNCTION, /* index `object` in vm_ops.functions */
+	VALUE_DYNPTR,   /* a pointer to one that the kernel hands over, initialised */
 };
 #define VALUE_MAYBE_NULL 1
 #define VALUE_TRUSTED 2
-#define VALUE_RCU 4
+#define VALUE_RCU 4 /* an object that is there until RCU's read side ends */
 #define VALUE_READ_ONLY 8
+#define VALUE_UNTRUSTED 16 /* an object that may be none: to be read, with faults caught, and nothing else */
+#define VALUE_PERCPU 32    /* an object that each CPU has: to be had by per_cpu_ptr */
+#define VALUE_LOCKABLE 128 /* a map's value with a lock in it: `id` tells it from others of the same map */
+#define VALUE_SLICE 64     /* of a packet: gone when the packet changes */
+
+/* Of a number that was a pointer: why it is none any more; to explain it. */
+#define VALUE_WAS_RELEASED 1
+#define VALUE_WAS_PACKET 2
 
 /* Where a value came from, and whether something depended on its bounds: see prune.c. Node 0: nowhere, always precise. */
 struct node {
 	uint32_t a, b; /* made of these; 0: none */
 	uint32_t op;
-	bool needed; /* of a number: its bounds decided something. Of a stack slot: it was read. */
+	uint32_t needed; /* 0: not. Of a number: its bounds decided something. of a stack slot: it was read. */
 };
 
 struct value {
 	struct scalar number; /* or the variable part of a pointer's offset */
 	uint8_t kind, flags;
 	uint8_t frame;  /* VALUE_STACK */
+	bool add_half;  /* `add` holds of the lower 32 bits; the upper ones are 0 */
 	int32_t offset; /* of a pointer, the constant part */
 	uint32_t
 	        id; /* numbers: of the value that copies share. Pointers: of the variable part, or of what may be NULL */
 	uint32_t node;
 	uint32_t ref;    /* must be released: VALUE_RECORD, sockets, objects; 0: no */
 	uint32_t range;  /* packet, buffer: bytes after base + number that are proven to exist */
-	uint32_t object; /* map's index, memory's size, type, function */
+	uint32_t object; /* map's index, memory's size, type, function; of a number: VALUE_WAS_* */
 	uint32_t origin; /* numbers: the value at a loop's head (loop.c) that this one is `delta` more than; 0: none */
 	int64_t delta;
 	int32_t add;      /* numbers: the value that `id` names, and so much more */
 	uint32_t shifted; /* numbers: this is the value of that id (and shifted_add), << 32; 0: no */
 	int32_t shifted_add;
-	int32_t room; /* numbers: number + room <= the buffer's length; ROOM_NONE: not known */
+	/* Numbers: number + room <= the buffer's length. Packet, buffer: base + number + room lies behind its end.
+	 * ROOM_NONE: not known. */
+	int32_t room;
 };
 #define ROOM_NONE INT32_MIN
 #define ID_LENGTH 1 /* of the number that is the buffer's length */
@@ -233,7 +265,12 @@ struct stack {
 	struct slot slots[];
 };
 
-enum callback_kind { CALLBACK_NONE, CALLBACK_PLAIN };
+enum callback_kind {
+	CALLBACK_NONE,
+	CALLBACK_PLAIN,
+	CALLBACK_TIMER, /* later, and on its own: the first frame */
+	CALLBACK_WORK,  /* the same, and it may sleep */
+};
 
 struct frame {
 	uint32_t refs;
@@ -254,6 +291,7 @@ struct state {
 		uint32_t id, op;
 	} references[REFERENCES_MAX];
 	uint32_t lock;         /* id of the map value whose lock is held; 0: none */
+	uint32_t lock_object;  /* its map */
 	uint32_t rcu, preempt; /* sections of the kernel that were begun and not ended */
 	uint64_t length_min;   /* the buffer has at least so many bytes */
 	struct checkpoint *parent;
@@ -269,7 +307,7 @@ struct loop {
 	struct state next;   /* grown by what came back and was not covered; frame_count 0: nothing */
 	uint32_t first_id;   /* what is newer was made by it */
 	struct state *exits; /* states that left it, to be walked when it is proven */
-	uint32_t first, end; /* ops of the loop; of a callback: the call alone */
+	uint32_t first;      /* op: the head; of a callback: the call */
 	bool callback;
 	uint64_t body; /* most instructions of one turn */
 	uint32_t attempt;
@@ -289,10 +327,13 @@ struct loop {
 /* A state that was at an instruction, kept to see whether a later one is covered by it. */
 struct checkpoint {
 	struct state state;
-	uint32_t branches;        /* paths from here that are not yet at their end */
-	uint64_t bound;           /* most instructions from here on, of the paths that are */
-	struct checkpoint *next;  /* at the same op */
-	struct checkpoint *older; /* in the order of their making */
+	uint32_t branches;      /* paths from here that are not yet at their end */
+	uint32_t hits, misses;  /* states that it covered, or not */
+	bool listed;            /* in v->seen; else it only waits for its paths */
+	uint64_t bound;         /* most instructions from here on, of the paths that are at their end */
+	uint64_t sequence;      /* in the order of their making */
+	struct checkpoint *next; /* at the same op */
+	struct checkpoint *older, *newer;
 };
 
 struct trail {
@@ -300,6 +341,36 @@ struct trail {
 	uint32_t a, b;  /* nodes that were compared */
 	uint32_t order; /* nodes that there were */
 	bool taken;
+};
+
+/* ---- functions that are verified once, on their own: global.c ---- */
+struct verify_parameter {
+	enum { PARAMETER_NUMBER, PARAMETER_CONTEXT, PARAMETER_MEMORY } what;
+	uint32_t bytes;
+	bool maybe_null;
+};
+
+struct verify_global {
+	enum { GLOBAL_NONE, GLOBAL_UNKNOWN, GLOBAL_BEGUN, GLOBAL_PROVEN } status; /* NONE: it is not such a one */
+	bool by_signature; /* else it takes nothing */
+	bool returns_void;
+	uint8_t parameter_count;
+	struct verify_parameter parameters[5];
+	/* when it is proven */
+	bool changes_packet;
+	bool returned;        /* result is one */
+	struct scalar result; /* of one that takes nothing */
+	uint32_t frames;      /* that are active at once, its own included */
+	uint64_t bound;       /* instructions */
+};
+
+/* ---- what is known before the walk: flow.c ---- */
+#define PLACE_BLOCK 1 /* a block begins here */
+#define PLACE_HEAD 2  /* a loop, too */
+#define NO_LOOP UINT32_MAX
+struct loop_place {
+	uint32_t head;       /* of the innermost loop around the block, not the one that it is the head of; NO_LOOP */
+	uint32_t first, end; /* of a head: where its loop's ops lie, among others */
 };
 
 struct verify {
@@ -313,12 +384,16 @@ struct verify {
 	struct picket_verify_options options;
 	struct picket_verdict *verdict;
 	const struct verify_program *program;
+	struct example_path *path; /* of the rejection: explain.c; NULL: not recorded */
 
 	struct state *state; /* the one that is walked */
 	struct state *waiting;
 	struct checkpoint **seen; /* by op */
 	struct checkpoint *newest;
-	uint32_t *loop_ends; /* by op: of a loop's head, after its last jump back; else 0 */
+	uint64_t sequence;        /* of the last checkpoint */
+	uint8_t *places;          /* by op: PLACE_* */
+	uint16_t *live;           /* by op: registers that are read there or later, before they are written */
+	struct loop_place *loops; /* by op, of blocks' first ones */
 	uint8_t *reached;    /* by op */
 	uint32_t *arrivals;  /* by op: states that came to a join */
 	struct node *nodes;
@@ -329,12 +404,23 @@ struct verify {
 	uint64_t memory, states, insns_seen, started_ns;
 	uint64_t bound;
 	uint32_t *depths;       /* by function: bytes of stack */
+	struct verify_global *globals; /* by function */
+	uint8_t *symbols;              /* by index: enum verify_symbol; 0: not asked for yet */
+	uint32_t globals_begun; /* that are being verified, one because of the other */
+	uint32_t frames;        /* that were active at once */
+	bool changes_packet;    /* something was called that may move the packet */
 	struct loop *loop;      /* that is being proven */
 	uint8_t *loop_failures; /* by op */
 	bool starting;          /* the current state begins a turn: it is at its head, but has not come back */
 	bool no_induction;      /* loops are unrolled */
 	bool induced;           /* a loop was proven by induction: what it widened may be missed later */
 	bool out_of_memory;
+	struct verify_proto *own; /* the embedder's helpers, by their index in the options */
+	struct verify_specials **specials; /* by map, when they were asked for: value_type.c */
+	struct verify_async *async;        /* callbacks that run later: callback.c */
+	size_t async_count;
+	bool locks, locks_known; /* spin_lock is called somewhere */
+	bool sleeps;             /* something was called that may sleep */
 };
 
 /* ---- verify.c ---- */
@@ -349,10 +435,15 @@ struct verify_program {
 	const char *hook; /* what it is attached to: "sched_switch" */
 	const char *license;
 	const struct picket_image *image; /* whose names the kernel's functions have */
+	size_t index;                     /* of the program in it */
+	bool sleeps;                      /* it may: by its section */
 };
 int verify_run(const struct verify_program *program, const struct picket_verify_options *options,
                struct picket_verdict **ret_verdict) must_check;
 int verify_walk(struct verify *v) must_check; /* the current state and all that wait, to their ends */
+/* Walks a function to all its ends, apart from what is walked now. begin fills its first frame. */
+int verify_function(struct verify *v, uint32_t function,
+                    int (*begin)(struct verify *v, uint32_t function, struct frame *f), uint64_t *ret_bound) must_check;
 uint32_t verify_id(struct verify *v);
 static inline bool verify_leaks(const struct verify *v)
 {
@@ -367,6 +458,8 @@ void verify_free(struct verify *v, void *p, size_t size);
 int verify_reject(struct verify *v, enum picket_category category, const struct value *culprit, const char *hint,
                   const char *format, ...) printf_like(5, 6);
 int verify_limit(struct verify *v, const char *what);
+/* At the end, rejected or not: the place in the source, an example; and forgets what was recorded for it. */
+void verify_explain(struct verify *v, bool rejected);
 const char *value_kind_name(enum value_kind kind); /* "a packet pointer" */
 const char *verify_register_name(unsigned r);
 void verify_trace(struct verify *v);
@@ -389,6 +482,14 @@ static inline struct frame *state_top(const struct state *s)
 {
 	return s->frames[s->frame_count - 1];
 }
+/* What ties a number to others. */
+static inline void value_forget_relations(struct value *value)
+{
+	value->id = value->origin = value->shifted = 0;
+	value->add = 0;
+	value->add_half = false;
+	value->room = ROOM_NONE;
+}
 static inline bool value_is_pointer(const struct value *value)
 {
 	return value->kind > VALUE_NUMBER;
@@ -398,6 +499,8 @@ int state_each_value(struct verify *v, struct state *s, int (*visit)(struct veri
                      void *user);
 int state_release(struct verify *v, struct state *s, uint32_t ref);
 int state_acquire(struct verify *v, struct state *s, uint32_t *ret_id) must_check;
+int state_drop_dead(struct verify *v) must_check;      /* registers of the current one */
+int verify_forget_packet(struct verify *v) must_check; /* it may have moved: pointers to it are numbers */
 
 /* ---- the machine: each reads v->state; 0, or -EINVAL after a rejection, or -ENOMEM ---- */
 int verify_alu(struct verify *v, const struct vm_op *op) must_check;
@@ -441,8 +544,51 @@ struct call_facts {
 	uint32_t function; /* index */
 	bool has_function;
 	uint32_t released; /* reference; 0: none */
+	uint32_t cast;     /* reference of the socket that the result is another view of; 0: none */
+	uint32_t object;   /* type of the per-CPU variable, or of what the place for a pointer is for */
+	const char *kptr;  /* the same as a name; NULL: none */
+	uint32_t type;     /* TYPE */
+	uint32_t variable_bytes; /* of the per-CPU variable; 0: not known */
+	uint32_t owner;    /* the map whose value holds the timer or the work */
+	bool has_owner;
+	bool has_dynptr; /* the first that is used, not made */
+	uint8_t dynptr_kind;
+	uint32_t dynptr, dynptr_ref; /* its id and reference */
+	uint32_t iterator;           /* slot of its lowest byte, in the frame */
+	uint8_t iterator_frame;
 };
+/* ---- own.c: the embedder's helpers ---- */
+int verify_own_open(struct verify *v) must_check;
+const struct verify_proto *verify_own_find(const struct verify *v, uint32_t id); /* NULL: there is no such */
+
+/* ---- object.c, special.c ---- */
+bool verify_program_sleeps(const struct verify *v); /* may it, apart from sections that it entered? */
+bool verify_in_rcu(const struct verify *v);
+int verify_object_access(struct verify *v, const struct value *p, const char *what, int64_t offset, uint64_t size,
+                         unsigned access) must_check;
+int verify_object_load(struct verify *v, const struct value *p, int64_t offset, unsigned size, bool is_signed,
+                       struct value *ret_value) must_check;
+/* Locks and the like in a map's value are not for loads, stores and helpers' memory; pointers may be loaded and stored. */
+int verify_special_guard(struct verify *v, const struct value *p, const char *what, int64_t offset, uint64_t size)
+        must_check;
+int verify_special_load(struct verify *v, const struct value *p, int64_t offset, unsigned size, struct value *ret_value,
+                        bool *ret_done) must_check;
+int verify_special_store(struct verify *v, const struct value *p, int64_t offset, unsigned size,
+                         const struct value *value, bool *ret_done) must_check;
 int verify_arguments(struct verify *v, const struct verify_proto *p, struct call_facts *ret_facts) must_check;
+
+/* ---- flow.c ---- */
+int verify_flow_find(struct verify *v) must_check; /* -ENOMEM */
+void verify_flow_done(struct verify *v);
+bool verify_in_loop(const struct verify *v, uint32_t op, uint32_t head); /* op: of a block's beginning */
+uint16_t verify_live(const struct verify *v, const struct state *s, uint32_t frame);
+
+/* ---- global.c ---- */
+void global_find(struct verify *v);          /* those whose signature says enough; before verify_flow_find() */
+void global_find_closed(struct verify *v);   /* those that take nothing; after it */
+/* Instead of walking into it. -EOPNOTSUPP: this time, it must be walked into. */
+int global_call(struct verify *v, uint32_t function) must_check;
+int global_exit(struct verify *v) must_check; /* from one that is walked on its own */
 
 /* ---- prune.c ---- */
 /* Is the current state covered by one that was seen here? Else keeps it. ret_covered: true: this path ends. */
@@ -452,7 +598,8 @@ void checkpoint_path_end(struct verify *v, struct checkpoint *c, uint64_t bound)
 bool state_covers(struct verify *v, const struct state *old, const struct state *now, bool exact);
 /* What was needed of `old`, which covers `now`, is needed of `now`. */
 void state_need_as(struct verify *v, const struct state *old, const struct state *now, bool exact);
-void checkpoints_drop(struct verify *v, struct checkpoint *until); /* all that are newer */
+void checkpoints_drop(struct verify *v, uint64_t sequence);   /* all that are newer */
+void checkpoints_unlist(struct verify *v, uint64_t sequence); /* they cover nothing any more */
 
 /* ---- loop.c ---- */
 /* The current state is at a loop's head. ret_proven: the loop is proven, what leaves it waits, this path ends; else it is

@@ -121,6 +121,37 @@ static void make_tracepoint(struct made *m)
 	btf__add_typedef(m->btf, "btf_trace_wake", btf__add_ptr(m->btf, prototype));
 }
 
+/* struct table { long (*ask)(struct task *task, struct task *task__nullable); void (*tell)(struct task *task); }; */
+static void make_table(struct made *m)
+{
+	int ask, tell, stub;
+
+	ask = btf__add_func_proto(m->btf, m->number);
+	btf__add_func_param(m->btf, "task", m->task_pointer);
+	btf__add_func_param(m->btf, "other", m->task_pointer);
+	stub = btf__add_func_proto(m->btf, m->number);
+	btf__add_func_param(m->btf, "task", m->task_pointer);
+	btf__add_func_param(m->btf, "other__nullable", m->task_pointer);
+	btf__add_func(m->btf, "table__ask", BTF_FUNC_STATIC, stub);
+	tell = btf__add_func_proto(m->btf, 0);
+	btf__add_func_param(m->btf, "task", m->task_pointer);
+	ask = btf__add_ptr(m->btf, ask);
+	tell = btf__add_ptr(m->btf, tell);
+	btf__add_struct(m->btf, "table", 16);
+	add(m->btf, "ask", ask, 0);
+	add(m->btf, "tell", tell, 8);
+}
+
+static void make_variables(struct made *m)
+{
+	int init = btf__add_var(m->btf, "init_task", BTF_VAR_GLOBAL_ALLOCATED, (int)m->task),
+	    count = btf__add_var(m->btf, "count", BTF_VAR_GLOBAL_ALLOCATED, m->number);
+
+	assert_true(init > 0);
+	assert_true(btf__add_datasec(m->btf, ".data..percpu", 8) > 0);
+	assert_int_equal(btf__add_datasec_var_info(m->btf, count, 0, 8), 0);
+}
+
 static int setup(void **state)
 {
 	struct made *m = calloc(1, sizeof(*m));
@@ -138,6 +169,8 @@ static int setup(void **state)
 	make_hook(m, "bpf_lsm_task_free", 0, 1);
 	make_hook(m, "bpf_lsm_able", m->boolean, 1);
 	make_hook(m, "bpf_iter_task", m->number, 2);
+	make_table(m);
+	make_variables(m);
 	data = btf__raw_data(m->btf, &length);
 	assert_non_null(data);
 	assert_int_equal(verify_types_open(data, length, &m->types, &error), 0);
@@ -312,6 +345,66 @@ static void test_returns(void **state)
 	assert_false(verify_types_returns(m->types, verify_kind_find(PICKET_KIND_FENTRY), "check", &min, &max));
 }
 
+static void test_objects_in_objects(void **state)
+{
+	const struct made *m = *state;
+
+	assert_true(verify_types_holds(m->types, m->task, 0, m->task));
+	assert_true(verify_types_holds(m->types, m->task, INNER, m->inode));
+	assert_true(verify_types_holds(m->types, m->inode, 0, m->inode));
+	assert_false(verify_types_holds(m->types, m->task, 0, m->inode));
+	assert_false(verify_types_holds(m->types, m->task, INNER + 8, m->inode));
+	assert_false(verify_types_holds(m->types, m->task, PARENT, m->task)); /* a pointer to one is none */
+	assert_false(verify_types_holds(m->types, m->task, -1, m->task));
+	assert_false(verify_types_holds(m->types, m->task, INT64_MAX, m->inode));
+	assert_false(verify_types_holds(m->types, 0, 0, m->task));
+	assert_false(verify_types_holds(NULL, m->task, 0, m->task));
+	assert_int_equal(verify_types_bytes(m->types, m->task), END);
+	assert_int_equal(verify_types_bytes(m->types, 0), 0);
+	assert_int_equal(verify_types_bytes(m->types, UINT32_MAX), 0);
+}
+
+static void test_variables(void **state)
+{
+	const struct made *m = *state;
+	struct verify_type_variable v;
+
+	assert_true(verify_types_variable(m->types, "init_task", &v));
+	assert_true(v.object == m->task && v.bytes == END && !v.percpu);
+	assert_true(verify_types_variable(m->types, "count", &v));
+	assert_true(v.object == 0 && v.bytes == 8 && v.percpu);
+	assert_false(verify_types_variable(m->types, "task", &v));
+	assert_false(verify_types_variable(NULL, "count", &v));
+}
+
+static void test_tables(void **state)
+{
+	const struct made *m = *state;
+	const struct verify_kind *kind = verify_kind_find(PICKET_KIND_STRUCT_OPS);
+	struct verify_type_field f = argument(m, PICKET_KIND_STRUCT_OPS, "table.ask", 0);
+
+	assert_true(f.what == TYPE_FIELD_OBJECT && f.type == m->task && f.trusted && !f.maybe_null);
+	assert_true(argument(m, PICKET_KIND_STRUCT_OPS, "table.ask", 1).maybe_null);
+	assert_false(has_argument(m, PICKET_KIND_STRUCT_OPS, "table.ask", 2));
+	assert_false(has_argument(m, PICKET_KIND_STRUCT_OPS, "table.none", 0));
+	assert_false(has_argument(m, PICKET_KIND_STRUCT_OPS, "table", 0));
+	assert_false(has_argument(m, PICKET_KIND_STRUCT_OPS, "", 0));
+	assert_true(verify_types_has_hook(m->types, kind, "table.tell"));
+	assert_false(verify_types_has_hook(m->types, kind, "none.tell"));
+	assert_true(verify_types_returns_nothing(m->types, kind, "table.tell"));
+	assert_false(verify_types_returns_nothing(m->types, kind, "table.ask"));
+	assert_false(verify_types_returns_nothing(m->types, kind, "table.none"));
+}
+
+static void test_untrusted_and_percpu(void **state)
+{
+	const struct made *m = *state;
+
+	assert_true(object(m, m->task, UNION, m->inode).untrusted);
+	assert_false(object(m, m->task, PARENT, m->task).untrusted);
+	assert_string_equal(object(m, m->task, PARENT, m->task).member, "parent");
+}
+
 /* Whatever a file says: every field of every type, with each byte of it changed. */
 static void test_damaged(void **state)
 {
@@ -337,6 +430,9 @@ static void test_damaged(void **state)
 			for (int64_t at = 0; at < END + 32; at += 4)
 				(void)verify_types_field(types, type, at, 8, &f);
 		(void)verify_types_argument(types, kind, "wake", 1, &f);
+		(void)verify_types_argument(types, verify_kind_find(PICKET_KIND_STRUCT_OPS), "table.ask", 1, &f);
+		for (uint32_t type = 0; type < count; type++)
+			(void)verify_types_holds(types, type, 8, m->inode);
 		verify_types_free(types);
 	}
 	assert_true(opened > length / 4);
@@ -426,6 +522,10 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_arguments, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_returns, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_objects_in_objects, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_variables, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_untrusted_and_percpu, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_not_btf, setup, teardown),
 	        cmocka_unit_test(test_running_kernel),
