@@ -16,14 +16,16 @@
 
 static struct {
 	bool on, color, drawn;
+	const char *noun;
 	uint64_t started_ns, next_ns;
 	unsigned looks;
 } progress;
 
-void progress_start(bool color)
+void progress_start(bool color, const char *noun)
 {
 	progress.on = isatty(STDERR_FILENO);
 	progress.color = color;
+	progress.noun = noun;
 	progress.drawn = false;
 	progress.started_ns = clock_monotonic_ns();
 	progress.next_ns = progress.started_ns + FIRST_NS;
@@ -46,7 +48,7 @@ static void bar_draw(uint64_t done, uint64_t total)
 	fprintf(stderr, "%s %3" PRIu64 "%%  ", ui_code(progress.color, UI_RESET), MIN(done, total) * 100 / total);
 }
 
-void progress_update(uint64_t done, uint64_t total, uint64_t events)
+void progress_update(uint64_t done, uint64_t total, uint64_t count)
 {
 	uint64_t now = clock_monotonic_ns();
 	if (!progress.on || now < progress.next_ns)
@@ -57,7 +59,7 @@ void progress_update(uint64_t done, uint64_t total, uint64_t events)
 	fputs("\r", stderr);
 	if (total > 0)
 		bar_draw(done, total);
-	fprintf(stderr, "%" PRIu64 " events, %.0f a second\033[K", events, (double)events / seconds);
+	fprintf(stderr, "%" PRIu64 " %s, %.0f a second\033[K", count, progress.noun, (double)count / seconds);
 	fflush(stderr);
 }
 

@@ -7,10 +7,11 @@
 
 #include "base/base.h"
 
-void progress_start(bool color); /* nothing is shown where standard error is no terminal */
-/* May be called for every event: draws at most ten times a second, and not in the first half second. total 0: not
+/* noun: of what is counted, "events"; static. Nothing is shown where standard error is no terminal. */
+void progress_start(bool color, const char *noun);
+/* May be called for each of them: draws at most ten times a second, and not in the first half second. total 0: not
  * known, then no bar. */
-void progress_update(uint64_t done, uint64_t total, uint64_t events);
+void progress_update(uint64_t done, uint64_t total, uint64_t count);
 bool progress_is_due(void); /* would progress_update() draw now? Cheap */
 void progress_clear(void);  /* before anything else is written to the terminal */
 void progress_end(void);

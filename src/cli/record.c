@@ -81,7 +81,7 @@ static int started(void *userdata, struct live *live)
 	(void)live;
 	rec->started = true;
 	int r = pipeline_dump(rec->pipeline);
-	progress_start(ui_color(rec->args, STDERR_FILENO));
+	progress_start(ui_color(rec->args, STDERR_FILENO), "events");
 	return r < 0 ? r : capture_writer_flush(rec->writer);
 }
 

@@ -107,7 +107,7 @@ static int replay_with(const struct args *args, const struct judging *judging, s
 	r = judging_add_outputs(judging, judge);
 	if (r != CLI_OK)
 		return r;
-	progress_start(ui_color(args, STDERR_FILENO));
+	progress_start(ui_color(args, STDERR_FILENO), "events");
 	r = replay_all(replay, pipeline);
 	progress_end();
 	judge_finish(judge);
