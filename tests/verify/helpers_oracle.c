@@ -23,6 +23,7 @@
 #include <bpf/btf.h>
 
 #include "verify/table_int.h"
+#include "verify/types_int.h"
 
 #define HELPER_LAST 211
 #define CONTEXT_BYTES_MAX 256 /* asked for; longer contexts are of one piece */
@@ -599,6 +600,216 @@ static void compare_arguments(struct oracle *o)
 	}
 }
 
+/* ---- types of maps: a helper takes one, or says that it does not ---- */
+
+#define MAP_TYPE_LAST 33
+
+static bool table_takes_map(const struct verify_proto *proto, uint32_t type)
+{
+	for (const uint8_t *t = proto->maps; *t; t++)
+		if (*t == type)
+			return true;
+	return false;
+}
+
+/* Is it made in a few instructions, and is what it says about the map's type the first thing that can be wrong? */
+static bool asks_for_map(const struct oracle *o, const struct verify_proto *proto)
+{
+	return proto->maps && !is_particular(o, proto) && proto->id != BPF_FUNC_get_local_storage;
+}
+
+static void compare_map_types(struct oracle *o)
+{
+	for (uint32_t id = 1; id <= HELPER_LAST; id++) {
+		bool ours = false;
+		const struct verify_proto *proto = verify_proto_find(o->kind, id, &ours);
+
+		if (!ours || !asks_for_map(o, proto) || !any_attach(o, ask_helper, &id))
+			continue;
+		for (uint32_t type = 1; type <= MAP_TYPE_LAST; type++) {
+			int map = make_map(type), taken;
+			bool table = table_takes_map(proto, type);
+			struct program p;
+
+			if (map < 0)
+				continue;
+			if (make_call(proto, map, 0, NULL, &p)) {
+				taken = any_attach(o, ask_call, &p);
+				if (!taken && !says(o, "cannot pass map_type") && !says(o, "cannot use map_type"))
+					taken = table; /* it is refused for something else */
+				if ((bool)taken != table) {
+					o->differences++;
+					printf("%s: %s with a map of type %u: kernel %s, table %s\n", o->kind->name,
+					       proto->name, type, taken ? "yes" : "no", table ? "yes" : "no");
+				}
+			}
+			close(map);
+		}
+	}
+}
+
+/* ---- sockets: what may be read through a pointer to one ---- */
+
+struct socket_access {
+	const struct verify_field *field; /* of the context that leads to it */
+	bool tcp;                         /* by bpf_tcp_sock */
+	struct access access;
+};
+
+static bool ask_socket(struct oracle *o, int attach, const void *what)
+{
+	const struct socket_access *s = what;
+	const uint32_t size = s->access.size;
+	const uint8_t width = size == 1 ? BPF_B : size == 2 ? BPF_H : size == 4 ? BPF_W : BPF_DW;
+	const struct bpf_insn leave[] = {{.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_1, .off = 2},
+	                                 MOVE(BPF_REG_0, 1),
+	                                 EXIT};
+	struct program p = {.count = 0};
+
+	emit(&p, (struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_DW,
+	                           .dst_reg = BPF_REG_1,
+	                           .src_reg = BPF_REG_1,
+	                           .off = (int16_t)s->field->offset});
+	for (unsigned i = 0; i < ARRAY_SIZE(leave); i++)
+		emit(&p, leave[i]);
+	if (s->tcp) {
+		emit(&p, (struct bpf_insn)CALL(BPF_FUNC_tcp_sock));
+		emit(&p, (struct bpf_insn){
+		                 .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0});
+		for (unsigned i = 0; i < ARRAY_SIZE(leave); i++)
+			emit(&p, leave[i]);
+	}
+	emit(&p, (struct bpf_insn){.code = BPF_LDX | BPF_MEM | width,
+	                           .dst_reg = BPF_REG_2,
+	                           .src_reg = BPF_REG_1,
+	                           .off = (int16_t)s->access.offset});
+	emit(&p, (struct bpf_insn)MOVE(BPF_REG_0, 1));
+	emit(&p, (struct bpf_insn)EXIT);
+	return load(o, attach, p.insns, p.count) == 0;
+}
+
+static bool layout_access(struct verify_layout layout, const struct access *a)
+{
+	for (size_t i = 0; i < layout.field_count; i++) {
+		const struct verify_field *f = &layout.fields[i];
+
+		if (a->offset >= f->offset && a->offset + a->size <= (uint32_t)f->offset + f->size)
+			return a->offset % a->size == 0 && (a->size == f->size || f->flags & FIELD_NARROW);
+	}
+	return false;
+}
+
+static void compare_socket(struct oracle *o, enum verify_layout_id id, const struct verify_field *field, bool tcp)
+{
+	const struct verify_layout layout = verify_layout_find(id);
+
+	for (uint32_t offset = 0; offset < layout.bytes + 16; offset++)
+		for (uint32_t size = 1; size <= 8; size *= 2) {
+			const struct socket_access s = {field, tcp, {offset, size, false}};
+			bool theirs, ours;
+
+			if (offset % size)
+				continue;
+			theirs = any_attach(o, ask_socket, &s);
+			ours = layout_access(layout, &s.access);
+			if (theirs == ours)
+				continue;
+			/* the tables are all or nothing for a field's parts; refusing more does no harm */
+			*(theirs ? &o->known : &o->differences) += 1;
+			if (!theirs || o->all)
+				printf("%s: read of %u bytes at %u of a socket (%u): kernel %s, table %s\n", o->kind->name,
+				       size, offset, id, theirs ? "yes" : "no", ours ? "yes" : "no");
+		}
+}
+
+static void compare_sockets(struct oracle *o)
+{
+	for (size_t i = 0; i < o->kind->field_count; i++) {
+		const struct verify_field *f = &o->kind->fields[i];
+
+		if (strcmp(f->name, "sk") != 0)
+			continue;
+		if (f->type == FIELD_SOCK_COMMON_OR_NULL)
+			compare_socket(o, VERIFY_LAYOUT_SOCK_COMMON, f, false);
+		else
+			compare_socket(o, VERIFY_LAYOUT_SOCKET, f, false);
+		if (o->kind->id == PICKET_KIND_SCHED_CLS)
+			compare_socket(o, VERIFY_LAYOUT_TCP_SOCK, f, true);
+	}
+}
+
+/* ---- typed tracepoints: which arguments may be NULL, which numbers are read in parts ---- */
+
+static bool ask_argument(struct oracle *o, const struct access *a, bool follow)
+{
+	const uint8_t width = a->size == 1 ? BPF_B : a->size == 2 ? BPF_H : a->size == 4 ? BPF_W : BPF_DW;
+	const struct bpf_insn insns[] = {
+	        {.code = BPF_LDX | BPF_MEM | width,
+	         .dst_reg = BPF_REG_2,
+	         .src_reg = BPF_REG_1,
+	         .off = (int16_t)a->offset},
+	        {.code = follow ? BPF_LDX | BPF_MEM | BPF_B : BPF_ALU64 | BPF_MOV | BPF_X,
+	         .dst_reg = BPF_REG_3,
+	         .src_reg = BPF_REG_2},
+	        MOVE(BPF_REG_0, 0),
+	        EXIT,
+	};
+
+	return load(o, BPF_TRACE_RAW_TP, insns, ARRAY_SIZE(insns)) == 0;
+}
+
+static void compare_argument(struct oracle *o, const struct verify_types *types, const char *hook, unsigned index)
+{
+	struct verify_type_field f;
+	bool theirs;
+
+	if (!verify_types_argument(types, o->kind, hook, index, &f))
+		return;
+	for (uint32_t size = 1; size <= 8; size *= 2) {
+		const struct access a = {index * 8, size, false};
+		bool ours = size == 8 || f.what == TYPE_FIELD_NUMBER;
+
+		theirs = ask_argument(o, &a, false);
+		if (theirs == ours || (ours && f.what == TYPE_FIELD_OTHER_POINTER))
+			continue;
+		o->differences++;
+		printf("%s: argument %u of %s in %u bytes: kernel %s, table %s\n", o->kind->name, index, hook, size,
+		       theirs ? "yes" : "no", ours ? "yes" : "no");
+	}
+	if (f.what != TYPE_FIELD_OBJECT)
+		return;
+	theirs = !ask_argument(o, &(struct access){index * 8, 8, false}, true) && says(o, "or_null");
+	if (theirs == f.maybe_null)
+		return;
+	o->differences++;
+	printf("%s: argument %u of %s: kernel: %s NULL, table: %s\n", o->kind->name, index, hook,
+	       theirs ? "may be" : "never", f.maybe_null ? "may be" : "never");
+}
+
+static void compare_tracepoints(struct oracle *o, const struct btf *btf)
+{
+	static const char prefix[] = "btf_trace_";
+	struct verify_types *types;
+	uint32_t length;
+	const void *data = btf ? btf__raw_data(btf, &length) : NULL;
+	const uint32_t target = o->target;
+
+	if (!data || o->kind->id != PICKET_KIND_TP_BTF || verify_types_open(data, length, &types, NULL))
+		return;
+	for (uint32_t id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const char *name = btf__name_by_offset(btf, t->name_off);
+
+		if (!btf_is_typedef(t) || strncmp(name, prefix, strlen(prefix)) != 0)
+			continue;
+		o->target = id;
+		for (unsigned index = 0; index < 12; index++)
+			compare_argument(o, types, name + strlen(prefix), index);
+	}
+	o->target = target;
+	verify_types_free(types);
+}
+
 static uint32_t target_id(const struct btf *btf, const struct question *q)
 {
 	int id = q->target && btf ? btf__find_by_name_kind(btf, q->target, (uint32_t)q->target_kind) : 0;
@@ -631,6 +842,9 @@ int main(int argc, char **argv)
 		compare_context(&o);
 		compare_returns(&o);
 		compare_arguments(&o);
+		compare_map_types(&o);
+		compare_sockets(&o);
+		compare_tracepoints(&o, btf);
 	}
 	btf__free(btf);
 	printf("%u programs, %u kinds skipped, %u differences expected, %u not\n", o.asked, skipped, o.known,

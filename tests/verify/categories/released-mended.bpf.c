@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* expect: accepted */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct event {
+	__u32 interface, length;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} events SEC(".maps");
+
+SEC("xdp")
+int report(struct xdp_md *ctx)
+{
+	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event)
+		return XDP_PASS;
+	event->interface = ctx->ingress_ifindex;
+	__u32 length = ctx->data_end - ctx->data;
+
+	event->length = length;
+	bpf_ringbuf_submit(event, 0);
+	return length > 1500 ? XDP_DROP : XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "GPL";

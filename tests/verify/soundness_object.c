@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "tests/verify/soundness.h"
+
+/* Worlds and programs stay until the process ends: an object's image holds the contents of its constants. */
+static int make_world(const struct picket_image *image, struct soundness_world **ret_world)
+{
+	size_t count = picket_image_map_count(image);
+	struct picket_map_spec *specs = calloc(count + 1, sizeof(*specs));
+	struct soundness_world *w = calloc(1, sizeof(*w));
+	int r = specs && w ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !r && i < count; i++)
+		specs[i] = *picket_image_map(image, i);
+	if (!r)
+		r = soundness_world_init(w, specs, count);
+	if (r) {
+		free(specs);
+		free(w);
+		return r;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct picket_image_data data;
+		if (picket_image_data(image, i, &data) && data.frozen)
+			w->constants[i] = data.bytes;
+	}
+	*ret_world = w;
+	return 0;
+}
+
+/* What can be run here, and is accepted as it is. */
+static bool is_of_use(struct test_case *c, struct soundness_world *w)
+{
+	struct judgement judgement;
+	struct runnable r;
+
+	case_judge(c, &judgement);
+	if (!judgement.accepted || runnable_make(&r, c, &judgement, w))
+		return false;
+	runnable_done(&r);
+	return true;
+}
+
+static int append(struct object_program **programs, size_t *count, const struct object_program *program)
+{
+	struct object_program *more = realloc(*programs, (*count + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	more[(*count)++] = *program;
+	*programs = more;
+	return 0;
+}
+
+static int read_program(const struct picket_image *image, size_t index, struct soundness_world *w, const char *path,
+                        struct object_program **programs, size_t *count)
+{
+	struct object_program program = {.world = w};
+	struct test_case *c;
+	size_t insns;
+	const struct picket_insn *from = picket_image_insns(image, index, &insns);
+	const char *file = strrchr(path, '/');
+	enum picket_kind kind = picket_kind_by_section(picket_image_section(image, index));
+
+	if (insns > CASE_INSNS_MAX)
+		return 0;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->kind = kind == PICKET_KIND_AUTO ? PICKET_KIND_MEMORY : kind;
+	c->maps = w->specs;
+	c->map_count = w->map_count;
+	c->count = insns;
+	memcpy(c->insns, from, insns * sizeof(*from));
+	program.program = c;
+	snprintf(program.name, sizeof(program.name), "%s:%s", file ? file + 1 : path, picket_image_name(image, index));
+	if (is_of_use(c, w))
+		return append(programs, count, &program);
+	free(c);
+	return 0;
+}
+
+int object_programs_read(const char *path, struct object_program **programs, size_t *count)
+{
+	struct picket_image *image;
+	struct soundness_world *w;
+	int r = picket_image_open_file(path, &image, NULL);
+
+	if (!r)
+		r = make_world(image, &w);
+	for (size_t i = 0; !r && i < picket_image_program_count(image); i++)
+		r = read_program(image, i, w, path, programs, count);
+	return r;
+}
+
+/* ---- as they are ---- */
+static int judge_program(const struct picket_image *image, size_t index, const char *path)
+{
+	const char *file = strrchr(path, '/');
+	struct picket_verdict *verdict;
+	int r = picket_verify(image, index, NULL, &verdict);
+
+	if (r)
+		return r;
+	printf("%s:%s %s %u\n", file ? file + 1 : path, picket_image_name(image, index),
+	       verdict->accepted ? "accepted" : picket_category_name(verdict->category), verdict->insn);
+	picket_verdict_free(verdict);
+	return 0;
+}
+
+int object_judge(const char *path)
+{
+	struct picket_image *image;
+	int r = picket_image_open_file(path, &image, NULL);
+
+	for (size_t i = 0; !r && i < picket_image_program_count(image); i++)
+		r = judge_program(image, i, path);
+	if (!r)
+		picket_image_free(image);
+	return r;
+}
