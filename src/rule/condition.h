@@ -25,6 +25,7 @@ struct source_text {
 struct diag *source_text_diag(const struct source_text *t, size_t offset, struct diag_list *l, enum diag_level level,
                               const char *code, const char *format, ...) printf_like(6, 7);
 
+struct cond_test;
 struct cond; /* a node of the tree; lives in the arena that it was made in */
 
 /* Grammar only: identifiers are left as macro names. The source_text must outlive the tree (later messages point into
@@ -45,6 +46,8 @@ bool cond_eval(const struct cond *cond, const struct field_source *source, struc
  * arena. May be called while others evaluate. Tests that trees share are counted in each of them. */
 uint64_t cond_undecided(const struct cond *cond);
 void cond_events(const struct cond *cond, struct event_set *ret_set);
+/* Does a test ask only for the event's type? Then *ret_holds says what it comes to for that type. */
+bool cond_test_by_type(const struct cond_test *t, const struct event_info *type, bool *ret_holds);
 bool cond_uses_field(const struct cond *cond, enum field_id id);
 bool cond_compares_na(
         const struct cond *cond); /* compares with "<NA>" in a way that hides missing values: LOAD_UNSAFE_NA_CHECK */
@@ -90,6 +93,10 @@ int cond_cache_init(struct cond_cache *c, const struct cond_numbers *n, struct a
 /* cache: NULL: none. */
 bool cond_eval_cached(const struct cond *cond, const struct field_source *source, struct arena *arena,
                       struct cond_cache *cache);
+
+/* One test by itself, as cond_eval_cached() decides it. */
+bool cond_test_holds(struct cond_test *t, const struct field_source *source, struct arena *arena,
+                     struct cond_cache *cache);
 
 const struct cond *filter_cond(const struct filter *f); /* borrowed */
 

@@ -269,6 +269,13 @@ bool cond_eval(const struct cond *cond, const struct field_source *source, struc
 	return cond_eval_cached(cond, source, arena, NULL);
 }
 
+bool cond_test_holds(struct cond_test *t, const struct field_source *source, struct arena *arena,
+                     struct cond_cache *cache)
+{
+	struct eval eval = {.source = source, .arena = arena, .cache = cache};
+	return test_eval(t, &eval);
+}
+
 int cond_cache_init(struct cond_cache *c, const struct cond_numbers *n, struct arena *arena)
 {
 	const struct value **values = arena_array(arena, const struct value *, n->expr_count);

@@ -293,6 +293,14 @@ static bool test_may_match(const struct cond_test *t, bool negated, const struct
 	return literal_names(t, info->name) == ((t->op != OP_NE) != negated);
 }
 
+bool cond_test_by_type(const struct cond_test *t, const struct event_info *type, bool *ret_holds)
+{
+	if (!test_names_types(t))
+		return false;
+	*ret_holds = test_may_match(t, false, type);
+	return true;
+}
+
 static bool tree_may_match(const struct cond *c, bool negated, const struct event_info *info)
 {
 	bool conjunction = (c->kind == COND_AND) != negated;

@@ -125,6 +125,20 @@ enum rule_matching { MATCH_FIRST, MATCH_ALL };
 size_t rule_set_match(const struct rule_set *s, enum event_type type, const struct field_source *source,
                       struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max);
 
+/* ---- rules as programs ---- */
+
+/* The enabled rules of a set, compiled: an eBPF program for each type of event, verified, just-in-time compiled. The set is
+ * borrowed; when rules are turned on or off, new programs are needed. Not thread-safe. */
+struct rule_programs;
+/* A type whose program is refused by the verifier is judged by rule_set_match(), and a warning says so.
+ * Returns 0; -ENOMEM; -E2BIG: too many rules. */
+int rule_programs_new(const struct rule_set *s, struct diag_list *reterr_diags, struct rule_programs **ret_programs)
+        must_check;
+void rule_programs_free(struct rule_programs *p); /* NULL is allowed */
+/* As rule_set_match(). */
+size_t rule_programs_match(struct rule_programs *p, enum event_type type, const struct field_source *source,
+                           struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max);
+
 /* Judges a rule by its samples. Calls report for each failure. Returns the number of failures. */
 size_t rule_test_samples(const struct rule *r,
                          void (*report)(void *userdata, const struct rule_sample *sample, const char *why),

@@ -11,12 +11,6 @@
 
 #define FILES_MAX 10000
 
-/* The rules of one event type that are on, in order. */
-struct type_rules {
-	const struct rule_entry **items; /* room for all of the type, also those that are off */
-	size_t count;
-};
-
 struct rule_set {
 	struct doc_file **files;
 	size_t file_count, file_capacity;
@@ -250,6 +244,16 @@ int rule_set_compile(struct rule_set *s, struct diag_list *reterr_diags)
 }
 
 /* ---- asking ---- */
+
+struct type_rules rule_set_of_type(const struct rule_set *s, unsigned type)
+{
+	return s->by_type[type];
+}
+
+const struct cond_numbers *rule_set_numbers(const struct rule_set *s)
+{
+	return &s->numbers;
+}
 
 size_t rule_set_count(const struct rule_set *s)
 {

@@ -13,6 +13,8 @@
  *	list.c		list names in a condition → their items
  *	compile.c	definitions → rules
  *	set.c		the public object
+ *	plan.c		conditions → atoms, patterns, formulas
+ *	program_code.c	formulas → eBPF;  program.c: made, verified and run
  *
  * Everything that a file brings lives in the file's arena. A file with an error is refused whole: it is read into a
  * copy of the collection that is dropped then, and its arena with it.
@@ -314,5 +316,16 @@ struct compiled {
 void diags_move(struct diag_list *from, struct diag_list *to, enum diag_level level, const char *code);
 int compile_collection(struct collection *c, struct compiled *ret_compiled, struct diag_list *reterr_diags) must_check;
 void compiled_done(struct compiled *c);
+
+/* ---- set.c ---- */
+
+/* The rules of one event type that are on, in order. */
+struct type_rules {
+	const struct rule_entry **items; /* room for all of the type, also those that are off */
+	size_t count;
+};
+struct type_rules rule_set_of_type(const struct rule_set *s,
+                                   unsigned type); /* borrowed, until rules are turned on or off */
+const struct cond_numbers *rule_set_numbers(const struct rule_set *s);
 
 #endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What judging costs: a capture is read and enriched, and each event judged by no rules, by the reference evaluator, and by
+ * compiled rules, in turns. Processor time of the user half; medians; less the time without rules.
+ *
+ * usage: bench/rules CAPTURE PASSES RULES…
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "core/pipeline.h"
+#include "event/capture.h"
+#include "rule/rule.h"
+
+#define MATCHES_MAX 256
+#define PASSES_MAX 99
+
+enum mode { MODE_NONE, MODE_REFERENCE, MODE_COMPILED, MODES };
+static const char *const mode_names[] = {"no rules", "reference evaluator", "compiled"};
+
+struct bench {
+	enum mode mode;
+	struct rule_set *set;
+	struct rule_programs *programs;
+	uint64_t events, matches;
+};
+
+static double user_seconds(void)
+{
+	struct rusage usage;
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
+}
+
+static int judge(void *userdata, struct enrich_view *view, struct arena *arena)
+{
+	struct bench *b = userdata;
+	const struct rule *matched[MATCHES_MAX];
+	unsigned names = MAX(view->name_count, 1u);
+	b->events++;
+	for (view->name_index = 0; b->mode != MODE_NONE && view->name_index < names; view->name_index++)
+		b->matches += b->mode == MODE_REFERENCE
+		                      ? rule_set_match(b->set, view->event.header->type, &view->source, arena,
+		                                       MATCH_ALL, matched, MATCHES_MAX)
+		                      : rule_programs_match(b->programs, view->event.header->type, &view->source, arena,
+		                                            MATCH_ALL, matched, MATCHES_MAX);
+	view->name_index = 0;
+	return 0;
+}
+
+static int pass(struct bench *b, const char *path, double *ret_seconds)
+{
+	struct pipeline_options options = {.consumer = {.event = judge, .userdata = b}};
+	struct capture_reader *reader;
+	struct pipeline *pipeline;
+	struct event event;
+	const char *why = NULL;
+	int r = pipeline_new(&options, &pipeline);
+	if (r < 0)
+		return r;
+	r = capture_reader_new(path, &reader, &why);
+	if (r < 0) {
+		fprintf(stderr, "bench/rules: %s: %s\n", path, why ? why : strerror(-r));
+		goto out;
+	}
+	b->events = b->matches = 0;
+	double begin = user_seconds();
+	while ((r = capture_reader_next(reader, &event)) > 0)
+		if (pipeline_put_event(pipeline, &event) < 0)
+			break;
+	*ret_seconds = user_seconds() - begin;
+	capture_reader_free(reader);
+out:
+	pipeline_free(pipeline);
+	return r;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+	return (left > right) - (left < right);
+}
+
+static int load(struct bench *b, char **paths, int count)
+{
+	struct diag_list diags;
+	diag_list_init(&diags, 100);
+	int r = rule_set_new(&b->set);
+	for (int i = 0; r == 0 && i < count; i++)
+		r = rule_set_add_path(b->set, paths[i], &diags);
+	if (r == 0)
+		r = rule_set_compile(b->set, &diags);
+	struct timespec begin, end;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	if (r == 0)
+		r = rule_programs_new(b->set, &diags, &b->programs);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	for (size_t i = 0; i < diags.count; i++)
+		if (diags.items[i].level == DIAG_ERROR || !strcmp(diags.items[i].code, "LOAD_COMPILE_PROGRAM"))
+			fprintf(stderr, "%s\n", diags.items[i].text);
+	diag_list_done(&diags);
+	if (r == 0)
+		printf("%zu rules; compiled, verified and loaded in %.1f ms\n", rule_set_count(b->set),
+		       (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static double seconds[MODES][PASSES_MAX];
+	struct bench b = {0};
+	if (argc < 4) {
+		fprintf(stderr, "usage: bench/rules CAPTURE PASSES RULES...\n");
+		return 2;
+	}
+	int passes = atoi(argv[2]);
+	passes = passes < 1 ? 1 : MIN(passes, PASSES_MAX);
+	if (load(&b, argv + 3, argc - 3) < 0)
+		return 1;
+	uint64_t matches[MODES] = {0};
+	for (int i = 0; i < passes; i++) {
+		for (b.mode = MODE_NONE; b.mode < MODES; b.mode++) {
+			if (pass(&b, argv[1], &seconds[b.mode][i]) < 0)
+				return 1;
+			matches[b.mode] = b.matches;
+		}
+	}
+	printf("%llu events, medians of %d passes, user time\n\n| judged by | s | µs an event | matches |\n|---|---:|---:|---:|\n",
+	       (unsigned long long)b.events, passes);
+	for (int mode = 0; mode < MODES; mode++)
+		qsort(seconds[mode], (size_t)passes, sizeof(double), by_value);
+	double none = seconds[MODE_NONE][passes / 2];
+	for (int mode = 0; mode < MODES; mode++)
+		printf("| %s | %.3f | %.3f | %llu |\n", mode_names[mode], seconds[mode][passes / 2],
+		       (seconds[mode][passes / 2] - (mode ? none : 0)) * 1e6 / (double)b.events,
+		       (unsigned long long)matches[mode]);
+	rule_programs_free(b.programs);
+	rule_set_free(b.set);
+	return matches[MODE_REFERENCE] != matches[MODE_COMPILED];
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rule/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PLAN_BYTES_MAX (512u << 20)
+
+/* Rough costs, in instructions: only their order matters. */
+#define COST_PROCESS 2
+#define COST_NUMBER 6
+#define COST_BEGINS 60
+#define COST_ENDS 60
+#define COST_SCAN 300
+#define COST_OTHER 1000
+
+int plan_init(struct plan *p, const struct cond_numbers *numbers)
+{
+	*p = (struct plan){.numbers = numbers};
+	arena_init(&p->arena, PLAN_BYTES_MAX);
+	p->by_number = calloc(numbers->test_count + 1, sizeof(*p->by_number));
+	return p->by_number ? 0 : -ENOMEM;
+}
+
+void plan_done(struct plan *p)
+{
+	for (size_t i = 0; i < p->group_count; i++)
+		free(p->groups[i].patterns);
+	free(p->groups);
+	free(p->texts);
+	free(p->numbers_asked);
+	free(p->atoms);
+	free(p->by_number);
+	arena_done(&p->arena);
+	*p = (struct plan){};
+}
+
+/* Room for one more item of a growing array. */
+static int grow(void *array, size_t size, size_t count, size_t *capacity)
+{
+	void **items = array;
+	if (count < *capacity)
+		return 0;
+	size_t more = *capacity ? *capacity * 2 : 16;
+	void *grown = reallocarray(*items, more, size);
+	if (!grown)
+		return -ENOMEM;
+	*items = grown;
+	*capacity = more;
+	return 0;
+}
+
+/* ---- what kind of atom a test makes ---- */
+
+static void note_scope(void *userdata, const struct field_ref *ref)
+{
+	if (field_get_info(ref->id)->scope != FIELD_SCOPE_PROC)
+		*(bool *)userdata = false;
+}
+
+static bool test_is_of_process(const struct cond_test *t)
+{
+	bool process = true;
+	expr_each_field(t->left, note_scope, &process);
+	if (t->right)
+		expr_each_field(t->right, note_scope, &process);
+	return process;
+}
+
+/* One operand must hold, of those that there are. */
+static bool means_any(const struct cond_test *t)
+{
+	return t->modifier == MODIFIER_NONE || t->modifier == MODIFIER_ANYOF || t->literal_count == 1;
+}
+
+static bool pattern_kind_of(const struct cond_test *t, enum pattern_kind *ret_kind)
+{
+	switch (t->op) {
+	case OP_EXISTS: /* every text has the empty prefix */
+	case OP_STARTSWITH:
+	case OP_BSTARTSWITH:
+		*ret_kind = PATTERN_PREFIX;
+		return true;
+	case OP_EQ:
+	case OP_NE:
+	case OP_IN:
+	case OP_INTERSECTS:
+		*ret_kind = PATTERN_EXACT;
+		return true;
+	case OP_ENDSWITH:
+		*ret_kind = PATTERN_SUFFIX;
+		return true;
+	case OP_CONTAINS:
+	case OP_BCONTAINS:
+		*ret_kind = PATTERN_CONTAINS;
+		return true;
+	case OP_ICONTAINS:
+		*ret_kind = PATTERN_CONTAINS_NOCASE;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool test_is_patterns(const struct cond_test *t)
+{
+	enum value_class class = type_class(t->left->type);
+	enum pattern_kind kind;
+	if (t->right || t->left->many != MANY_ONE || (class != CLASS_TEXT && class != CLASS_BYTES))
+		return false;
+	if (!pattern_kind_of(t, &kind) || !means_any(t) || !t->left->number)
+		return false;
+	if (t->op == OP_NE && t->literal_count != 1)
+		return false;
+	for (size_t i = 0; i < t->literal_count; i++) {
+		const struct value *v = &t->operands[i].value;
+		if (!value_is_text(v) || v->str.length > PATTERN_BYTES_MAX)
+			return false;
+	}
+	return true;
+}
+
+bool literal_number(const struct value *v, int64_t *ret_number)
+{
+	if (v->kind == VALUE_BOOL)
+		*ret_number = v->boolean;
+	else if (v->kind == VALUE_S64)
+		*ret_number = v->s64;
+	else if (v->kind == VALUE_U64 && v->u64 <= INT64_MAX)
+		*ret_number = (int64_t)v->u64;
+	else
+		return false;
+	return true;
+}
+
+static bool test_is_numbers(const struct cond_test *t)
+{
+	enum value_class class = type_class(t->left->type);
+	int64_t number;
+	if (t->right || t->left->many != MANY_ONE || (class != CLASS_NUMBER && class != CLASS_BOOL) || !means_any(t))
+		return false;
+	if (t->op > OP_GE && t->op != OP_IN && t->op != OP_INTERSECTS)
+		return false;
+	if (t->op == OP_NE && t->literal_count != 1)
+		return false;
+	for (size_t i = 0; i < t->literal_count; i++)
+		if (!literal_number(&t->operands[i].value, &number))
+			return false;
+	return t->left->number;
+}
+
+static enum atom_kind kind_of(const struct cond_test *t)
+{
+	if (test_is_patterns(t))
+		return ATOM_TEXT;
+	return test_is_numbers(t) ? ATOM_NUMBER : ATOM_OTHER;
+}
+
+/* ---- adding atoms ---- */
+
+static int input_add(struct plan_input **inputs, size_t *count, size_t *capacity, const struct expr *e,
+                     uint32_t *ret_index)
+{
+	for (size_t i = 0; i < *count; i++) {
+		if ((*inputs)[i].expr->number == e->number) {
+			*ret_index = (uint32_t)i;
+			return 0;
+		}
+	}
+	int r = grow(inputs, sizeof(**inputs), *count, capacity);
+	if (r < 0)
+		return r;
+	*ret_index = (uint32_t)*count;
+	(*inputs)[(*count)++] = (struct plan_input){.expr = e};
+	return 0;
+}
+
+static int group_add(struct plan *p, uint32_t input, enum group_kind kind, bool process, uint32_t *ret_index)
+{
+	for (size_t i = 0; i < p->group_count; i++) {
+		if (p->groups[i].input == input && p->groups[i].kind == kind) {
+			*ret_index = (uint32_t)i;
+			return 0;
+		}
+	}
+	int r = grow(&p->groups, sizeof(*p->groups), p->group_count, &p->group_capacity);
+	if (r < 0)
+		return r;
+	*ret_index = (uint32_t)p->group_count;
+	p->groups[p->group_count++] = (struct plan_group){.input = input, .kind = kind, .process = process};
+	return 0;
+}
+
+static int pattern_add(struct plan_group *g, enum pattern_kind kind, struct str text, uint32_t bit)
+{
+	int r = grow(&g->patterns, sizeof(*g->patterns), g->count, &g->capacity);
+	if (r < 0)
+		return r;
+	g->patterns[g->count++] = (struct pattern){.kind = kind, .text = text, .bit = bit};
+	return 0;
+}
+
+static int patterns_add(struct plan *p, struct atom *a)
+{
+	static const enum group_kind groups[] = {
+	        [PATTERN_EXACT] = GROUP_BEGINS,  [PATTERN_PREFIX] = GROUP_BEGINS,        [PATTERN_SUFFIX] = GROUP_ENDS,
+	        [PATTERN_CONTAINS] = GROUP_SCAN, [PATTERN_CONTAINS_NOCASE] = GROUP_SCAN,
+	};
+	const struct cond_test *t = a->test;
+	enum pattern_kind kind = PATTERN_PREFIX;
+	(void)pattern_kind_of(t, &kind);
+	int r = input_add(&p->texts, &p->text_count, &p->text_capacity, t->left, &a->input);
+	if (r == 0)
+		r = group_add(p, a->input, groups[kind], a->process, &a->group);
+	if (r < 0)
+		return r;
+	struct plan_group *g = &p->groups[a->group];
+	if (t->op == OP_EXISTS)
+		return pattern_add(g, kind, STR(""), a->bit);
+	for (size_t i = 0; r == 0 && i < t->literal_count; i++)
+		r = pattern_add(g, kind, t->operands[i].value.str, a->bit + a->negated);
+	return r;
+}
+
+static int atom_add(struct plan *p, struct cond_test *t, uint32_t *ret_atom)
+{
+	bool numbered = t->number && t->number <= p->numbers->test_count;
+	if (numbered && p->by_number[t->number]) {
+		*ret_atom = p->by_number[t->number] - 1;
+		return 0;
+	}
+	struct atom a = {.kind = kind_of(t), .process = test_is_of_process(t), .test = t};
+	int r = grow(&p->atoms, sizeof(*p->atoms), p->atom_count, &p->atom_capacity);
+	if (r < 0)
+		return r;
+	uint32_t *bits = a.process ? &p->process_bits : &p->event_bits;
+	a.bit = *bits;
+	a.negated = a.kind == ATOM_TEXT && t->op == OP_NE;
+	*bits += a.negated ? 2 : 1;
+	if (a.kind == ATOM_TEXT)
+		r = patterns_add(p, &a);
+	else if (a.kind == ATOM_NUMBER)
+		r = input_add(&p->numbers_asked, &p->number_count, &p->number_capacity, t->left, &a.input);
+	if (r < 0)
+		return r;
+	*ret_atom = (uint32_t)p->atom_count;
+	p->atoms[p->atom_count++] = a;
+	if (numbered)
+		p->by_number[t->number] = *ret_atom + 1;
+	return 0;
+}
+
+void plan_finish(struct plan *p)
+{
+	uint32_t begin = plan_event_bit(p);
+	for (size_t i = 0; i < p->atom_count; i++)
+		p->atoms[i].bit += p->atoms[i].process ? 0 : begin;
+	for (size_t i = 0; i < p->group_count; i++)
+		for (size_t k = 0; k < p->groups[i].count; k++)
+			p->groups[i].patterns[k].bit += p->groups[i].process ? 0 : begin;
+}
+
+/* ---- formulas ---- */
+
+static const struct formula formula_false = {.kind = FORMULA_FALSE}, formula_true = {.kind = FORMULA_TRUE};
+
+static uint64_t atom_cost(const struct plan *p, const struct atom *a)
+{
+	static const uint64_t groups[GROUP_KINDS] = {COST_BEGINS, COST_ENDS, COST_SCAN};
+	if (a->process)
+		return COST_PROCESS;
+	switch (a->kind) {
+	case ATOM_NUMBER:
+		return COST_NUMBER * MAX(a->test->literal_count, (size_t)1);
+	case ATOM_TEXT:
+		return groups[p->groups[a->group].kind];
+	default:
+		return COST_OTHER;
+	}
+}
+
+static int formula_of_test(struct plan *p, struct cond_test *t, const struct event_info *type,
+                           const struct formula **ret_formula)
+{
+	bool holds;
+	if (cond_test_by_type(t, type, &holds)) {
+		*ret_formula = holds ? &formula_true : &formula_false;
+		return 0;
+	}
+	struct formula *f = arena_new(&p->arena, struct formula);
+	if (!f)
+		return -ENOMEM;
+	f->kind = FORMULA_ATOM;
+	int r = atom_add(p, t, &f->atom);
+	if (r < 0)
+		return r;
+	f->cost = atom_cost(p, &p->atoms[f->atom]);
+	*ret_formula = f;
+	return 0;
+}
+
+static int formula_of_not(struct plan *p, const struct formula *item, const struct formula **ret_formula)
+{
+	if (item->kind == FORMULA_TRUE || item->kind == FORMULA_FALSE) {
+		*ret_formula = item->kind == FORMULA_TRUE ? &formula_false : &formula_true;
+		return 0;
+	}
+	struct formula *f = arena_new(&p->arena, struct formula);
+	const struct formula **items = arena_array(&p->arena, const struct formula *, 1);
+	if (!f || !items)
+		return -ENOMEM;
+	items[0] = item;
+	*f = (struct formula){.kind = FORMULA_NOT, .items = items, .count = 1, .cost = item->cost};
+	*ret_formula = f;
+	return 0;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+	const struct formula *const *left = a, *const *right = b;
+	return ((*left)->cost > (*right)->cost) - ((*left)->cost < (*right)->cost);
+}
+
+/* An operand that decides the whole, or none; those that change nothing are left out. */
+static int formula_of_items(struct plan *p, const struct cond *cond, const struct event_info *type,
+                            const struct formula **ret_formula)
+{
+	bool is_and = cond->kind == COND_AND;
+	enum formula_kind deciding = is_and ? FORMULA_FALSE : FORMULA_TRUE;
+	struct formula *f = arena_new(&p->arena, struct formula);
+	const struct formula **items = arena_array(&p->arena, const struct formula *, cond->count);
+	if (!f || !items)
+		return -ENOMEM;
+	*f = (struct formula){.kind = is_and ? FORMULA_AND : FORMULA_OR, .items = items};
+	for (size_t i = 0; i < cond->count; i++) {
+		const struct formula *item;
+		int r = plan_formula(p, cond->items[i], type, &item);
+		if (r < 0)
+			return r;
+		if (item->kind == deciding) {
+			*ret_formula = item;
+			return 0;
+		}
+		if (item->kind == FORMULA_TRUE || item->kind == FORMULA_FALSE)
+			continue;
+		items[f->count++] = item;
+		f->cost += item->cost;
+	}
+	qsort(items, f->count, sizeof(*items), by_cost);
+	*ret_formula = f->count > 1 ? f : f->count == 1 ? items[0] : is_and ? &formula_true : &formula_false;
+	return 0;
+}
+
+int plan_formula(struct plan *p, const struct cond *cond, const struct event_info *type,
+                 const struct formula **ret_formula)
+{
+	const struct formula *item;
+	int r;
+	switch (cond->kind) {
+	case COND_TEST:
+		return formula_of_test(p, cond->test, type, ret_formula);
+	case COND_NOT:
+		r = plan_formula(p, cond->items[0], type, &item);
+		return r < 0 ? r : formula_of_not(p, item, ret_formula);
+	case COND_AND:
+	case COND_OR:
+		return formula_of_items(p, cond, type, ret_formula);
+	default:
+		return -EINVAL; /* macros are gone after cond_check() */
+	}
+}
+
+enum truth formula_by_process(const struct plan *p, const struct formula *f, const uint64_t *process_bits)
+{
+	enum truth deciding, result;
+	switch (f->kind) {
+	case FORMULA_FALSE:
+		return TRUTH_FALSE;
+	case FORMULA_TRUE:
+		return TRUTH_TRUE;
+	case FORMULA_ATOM:
+		if (!p->atoms[f->atom].process)
+			return TRUTH_OPEN;
+		return bit_is_set(process_bits, p->atoms[f->atom].bit) ? TRUTH_TRUE : TRUTH_FALSE;
+	case FORMULA_NOT:
+		result = formula_by_process(p, f->items[0], process_bits);
+		return result == TRUTH_OPEN ? TRUTH_OPEN : result == TRUTH_TRUE ? TRUTH_FALSE : TRUTH_TRUE;
+	case FORMULA_AND:
+	case FORMULA_OR:
+		break;
+	}
+	deciding = f->kind == FORMULA_AND ? TRUTH_FALSE : TRUTH_TRUE;
+	result = f->kind == FORMULA_AND ? TRUTH_TRUE : TRUTH_FALSE;
+	for (size_t i = 0; i < f->count; i++) {
+		enum truth item = formula_by_process(p, f->items[i], process_bits);
+		if (item == deciding)
+			return deciding;
+		if (item == TRUTH_OPEN)
+			result = TRUTH_OPEN;
+	}
+	return result;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to the room: what the rules of a set ask of events, taken apart for compiling. Each comparison stands here once
+ * (an atom), however many rules make it; each rule is, for a type of event, a formula over atoms.
+ */
+#ifndef PICKET_RULE_PLAN_H
+#define PICKET_RULE_PLAN_H
+
+#include "rule/code.h"
+#include "rule/condition_int.h"
+
+enum atom_kind {
+	ATOM_TEXT,   /* by patterns */
+	ATOM_NUMBER, /* by a comparison with whole numbers */
+	ATOM_OTHER,  /* by the reference evaluator */
+};
+struct atom {
+	enum atom_kind kind;
+	bool process;   /* asks only for what is of the acting process: its answer is kept with that */
+	uint32_t bit;   /* of its answer; those of the process come first, the event's begin with a new word */
+	uint32_t input; /* TEXT: of texts; NUMBER: of numbers */
+	uint32_t group; /* TEXT: of groups */
+	bool negated; /* TEXT: it holds for a text that has none of the patterns, which set the bit after this one's */
+	struct cond_test *test;
+};
+
+/* An expression whose value atoms compare. */
+struct plan_input {
+	const struct expr *expr;
+};
+
+/* Patterns over one text that are sought together. */
+enum group_kind { GROUP_BEGINS, GROUP_ENDS, GROUP_SCAN, GROUP_KINDS };
+struct plan_group {
+	uint32_t input;
+	enum group_kind kind;
+	bool process;
+	struct pattern *patterns;
+	size_t count, capacity;
+};
+
+enum formula_kind { FORMULA_FALSE, FORMULA_TRUE, FORMULA_ATOM, FORMULA_NOT, FORMULA_AND, FORMULA_OR };
+struct formula {
+	enum formula_kind kind;
+	uint32_t atom;                /* ATOM */
+	const struct formula **items; /* AND, OR: at least two, the cheaper first; NOT: one */
+	size_t count;
+	uint64_t cost; /* of deciding it, in instructions or so */
+};
+
+struct plan {
+	struct arena arena;
+	const struct cond_numbers *numbers; /* of the set */
+	struct atom *atoms;
+	size_t atom_count, atom_capacity;
+	uint32_t *by_number; /* by number of a test: its atom + 1 */
+	struct plan_input *texts, *numbers_asked;
+	size_t text_count, text_capacity, number_count, number_capacity;
+	struct plan_group *groups;
+	size_t group_count, group_capacity;
+	uint32_t process_bits, event_bits; /* how many; the event's begin at plan_event_bit() */
+};
+static inline uint32_t plan_event_bit(const struct plan *p)
+{
+	return 64 * ((p->process_bits + 63) / 64);
+}
+int plan_init(struct plan *p, const struct cond_numbers *numbers) must_check;
+void plan_done(struct plan *p); /* also for _cleanup_ */
+/* What cond comes to for events of that type; its atoms are added to the plan. Lives in the plan.
+ * Returns 0; -ENOMEM; -E2BIG: the rules are too large. */
+int plan_formula(struct plan *p, const struct cond *cond, const struct event_info *type,
+                 const struct formula **ret_formula) must_check;
+
+/* After the last formula: bits get their places. */
+void plan_finish(struct plan *p);
+
+/* The number that a literal stands for; false: none that a signed one of 8 bytes can be. */
+bool literal_number(const struct value *v, int64_t *ret_number);
+
+/* False, true, or not to be said while the event's atoms are not known. */
+enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_OPEN };
+enum truth formula_by_process(const struct plan *p, const struct formula *f, const uint64_t *process_bits);
+
+static inline bool bit_is_set(const uint64_t *words, uint32_t bit)
+{
+	return words[bit / 64] >> bit % 64 & 1;
+}
+static inline void bit_set(uint64_t *words, uint32_t bit)
+{
+	words[bit / 64] |= 1ull << bit % 64;
+}
+#define BIT_WORDS(bits) (((bits) + 63) / 64)
+
+#endif

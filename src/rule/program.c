@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rules as programs: made for a set, verified, run for each event. What is known of a process is decided once by the
+ * reference evaluator and kept as bits; processes with the same bits share a class, which also keeps, by type of event, the
+ * rules that may still match for them.
+ */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "picket/verify.h"
+#include "rule/program_int.h"
+#include "rule/set_int.h"
+
+#define CLASSES_MAX 4096 /* when there are more, all are made anew */
+#define INSNS_BOUND_MAX (1u << 20)
+
+struct process_class {
+	uint64_t *live[EVENT_TYPE_MAX]; /* by rule of the type; NULL: not asked for yet */
+	uint64_t bits[];                /* by process bit */
+};
+
+struct type_program {
+	struct picket_program *program; /* NULL: the reference evaluator judges */
+	struct type_rules rules;        /* of the set */
+	struct program_rule *formulas;
+	uint64_t bound; /* of instructions */
+	size_t insns;
+};
+
+/* The event that a program is judging. */
+struct judged {
+	const struct field_source *source;
+	struct arena *arena;
+	struct cond_cache cache;
+	bool has_cache, cache_failed;
+	uint32_t text; /* that is in the memory, + 1; 0: none */
+	int64_t text_length;
+};
+
+struct rule_programs {
+	const struct rule_set *set;
+	struct plan plan;
+	struct program_layout layout;
+	struct picket_map *memory_map;
+	struct picket_map **maps; /* [0]: memory_map; tables of scans behind it */
+	struct picket_map_spec *specs;
+	size_t map_count;
+	struct scan *scans; /* by group */
+	uint32_t *scan_maps;
+	uint8_t *memory; /* value of map 0 */
+	struct type_program types[EVENT_TYPE_MAX];
+	struct picket_program *of_process;  /* decides what is of a process; NULL: the reference does */
+	struct map classes;                 /* bits → struct process_class */
+	uint64_t serial;                    /* of this object and its classes: notes of others are not ours */
+	const struct process_class *loaded; /* whose bits are in the memory */
+	uint64_t *bits;                     /* of the process at hand, while they are found */
+	struct judged now;
+};
+
+static uint64_t next_serial(void)
+{
+	static _Atomic uint64_t last;
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
+/* ---- helpers ---- */
+
+static struct cond_cache *judged_cache(struct rule_programs *p)
+{
+	struct judged *now = &p->now;
+	if (!now->has_cache && !now->cache_failed) {
+		now->has_cache = cond_cache_init(&now->cache, p->plan.numbers, now->arena) == 0;
+		now->cache_failed = !now->has_cache;
+	}
+	return now->has_cache ? &now->cache : NULL;
+}
+
+static uint64_t *memory_words(const struct rule_programs *p, uint32_t at)
+{
+	return (uint64_t *)(void *)(p->memory + at);
+}
+
+static bool atom_decide(struct rule_programs *p, const struct atom *a)
+{
+	bool holds = cond_test_holds(a->test, p->now.source, p->now.arena, judged_cache(p));
+	bit_set(memory_words(p, p->layout.known), a->bit);
+	if (holds)
+		bit_set(memory_words(p, p->layout.results), a->bit);
+	return holds;
+}
+
+static void input_value(struct rule_programs *p, const struct plan_input *input, struct value *ret_value)
+{
+	const struct expr *e = input->expr;
+	struct eval eval = {.source = p->now.source, .arena = p->now.arena};
+	if (e->kind == EXPR_FIELD) /* asked once for an event: no cache is needed */
+		eval.source->get(eval.source, &e->ref, eval.arena, ret_value);
+	else
+		expr_value(e, &eval, ret_value);
+}
+
+/* What the programs cannot compare (too long, or not one text after all) is decided as a whole by the reference. */
+static void text_decide(struct rule_programs *p, uint32_t text)
+{
+	for (size_t i = 0; i < p->plan.atom_count; i++) {
+		const struct atom *a = &p->plan.atoms[i];
+		if (a->kind == ATOM_TEXT && a->input == text)
+			(void)atom_decide(p, a);
+	}
+}
+
+static int64_t text_put(struct rule_programs *p, uint32_t text)
+{
+	struct value value;
+	input_value(p, &p->plan.texts[text], &value);
+	if (value.kind == VALUE_NULL) /* no test of it holds */
+		return -1;
+	if (!value_is_text(&value) || value.str.length > PROGRAM_TEXT_MAX) {
+		text_decide(p, text);
+		return -1;
+	}
+	memcpy(p->memory + p->layout.text, value.str.data, value.str.length);
+	return (int64_t)value.str.length;
+}
+
+static uint64_t helper_text(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
+{
+	struct rule_programs *p = picket_run_user(run);
+	(void)r2, (void)r3, (void)r4, (void)r5;
+	if (r1 >= p->plan.text_count)
+		return (uint64_t)-1;
+	if (p->now.text != r1 + 1) {
+		p->now.text_length = text_put(p, (uint32_t)r1);
+		p->now.text = (uint32_t)r1 + 1;
+	}
+	return (uint64_t)p->now.text_length;
+}
+
+static enum number_state number_put(struct rule_programs *p, uint32_t number)
+{
+	struct value value;
+	int64_t n;
+	input_value(p, &p->plan.numbers_asked[number], &value);
+	if (value.kind == VALUE_NULL)
+		return NUMBER_NULL;
+	if (!literal_number(&value, &n))
+		return NUMBER_OTHER;
+	memory_words(p, p->layout.numbers)[number] = (uint64_t)n;
+	return NUMBER_KNOWN;
+}
+
+static uint64_t helper_number(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
+{
+	struct rule_programs *p = picket_run_user(run);
+	(void)r2, (void)r3, (void)r4, (void)r5;
+	if (r1 >= p->plan.number_count)
+		return NUMBER_NULL;
+	return memory_words(p, p->layout.states)[r1] = number_put(p, (uint32_t)r1);
+}
+
+static uint64_t helper_test(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
+{
+	struct rule_programs *p = picket_run_user(run);
+	(void)r2, (void)r3, (void)r4, (void)r5;
+	return r1 < p->plan.atom_count && atom_decide(p, &p->plan.atoms[r1]);
+}
+
+static const struct picket_helper helpers[] = {
+        {RULE_HELPER_TEXT, "rule_text", PICKET_RETURN_NUMBER, {PICKET_ARG_ANY}, helper_text},
+        {RULE_HELPER_NUMBER, "rule_number", PICKET_RETURN_NUMBER, {PICKET_ARG_ANY}, helper_number},
+        {RULE_HELPER_TEST, "rule_test", PICKET_RETURN_NUMBER, {PICKET_ARG_ANY}, helper_test},
+};
+
+/* ---- classes of processes ---- */
+
+static void class_free(struct process_class *c)
+{
+	for (size_t i = 0; i < EVENT_TYPE_MAX; i++)
+		free(c->live[i]);
+	free(c);
+}
+
+static void classes_forget(struct rule_programs *p)
+{
+	size_t position = 0;
+	struct str key;
+	void *class;
+	while (map_next(&p->classes, &position, &key, &class))
+		class_free(class);
+	map_done(&p->classes);
+	map_init(&p->classes, CLASSES_MAX);
+	p->serial = next_serial();
+	p->loaded = NULL;
+}
+
+static void memory_clear(struct rule_programs *p, uint32_t first_bit, uint32_t bits)
+{
+	size_t at = 8 * (size_t)(first_bit / 64), bytes = 8 * BIT_WORDS(bits);
+	memset(p->memory + p->layout.known + at, 0, bytes);
+	memset(p->memory + p->layout.results + at, 0, bytes);
+	memset(p->memory + p->layout.states, 0, p->plan.number_count * sizeof(uint64_t));
+}
+
+/* What is of the process at hand, to p->bits. */
+static void bits_find(struct rule_programs *p)
+{
+	struct picket_call call = {.user = p};
+	memory_clear(p, 0, p->plan.process_bits);
+	p->loaded = NULL;
+	if (!p->of_process || picket_program_run(p->of_process, &call) < 0) {
+		for (size_t i = 0; i < p->plan.atom_count; i++)
+			if (p->plan.atoms[i].process)
+				(void)atom_decide(p, &p->plan.atoms[i]);
+	}
+	memcpy(p->bits, p->memory + p->layout.results, 8 * BIT_WORDS(p->plan.process_bits));
+}
+
+/* NULL: no memory. */
+static struct process_class *class_find(struct rule_programs *p)
+{
+	size_t bytes = BIT_WORDS(p->plan.process_bits) * sizeof(*p->bits);
+	struct str key = str_make((const char *)p->bits, bytes);
+	struct process_class *class = map_get(&p->classes, key);
+	if (class)
+		return class;
+	if (p->classes.count >= CLASSES_MAX)
+		classes_forget(p);
+	class = calloc(1, sizeof(*class) + bytes);
+	if (!class)
+		return NULL;
+	memcpy(class->bits, p->bits, bytes);
+	if (map_put(&p->classes, key, class, NULL) < 0) {
+		free(class);
+		return NULL;
+	}
+	return class;
+}
+
+static struct process_class *class_of(struct rule_programs *p, const struct field_source *source)
+{
+	struct field_note *note = source->note;
+	if (note && note->owner == p->serial && note->version == source->version)
+		return note->value;
+	bits_find(p);
+	struct process_class *class = class_find(p);
+	if (class && note)
+		*note = (struct field_note){.owner = p->serial, .version = source->version, .value = class};
+	return class;
+}
+
+/* NULL: no memory. */
+static const uint64_t *class_live(struct rule_programs *p, struct process_class *class, enum event_type type)
+{
+	const struct type_program *t = &p->types[type];
+	if (class->live[type])
+		return class->live[type];
+	uint64_t *live = calloc(BIT_WORDS(t->rules.count), sizeof(*live));
+	for (size_t i = 0; live && i < t->rules.count; i++)
+		if (formula_by_process(&p->plan, t->formulas[i].formula, class->bits) != TRUTH_FALSE)
+			bit_set(live, (uint32_t)i);
+	class->live[type] = live;
+	return live;
+}
+
+/* ---- judging ---- */
+
+static bool words_are_zero(const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+static void memory_prepare(struct rule_programs *p, const struct process_class *class, const uint64_t *live,
+                           size_t rules, enum rule_matching how)
+{
+	const struct program_layout *l = &p->layout;
+	size_t type_bytes = BIT_WORDS(rules) * sizeof(*live);
+	memory_clear(p, plan_event_bit(&p->plan), p->plan.event_bits);
+	if (p->loaded != class)
+		memcpy(p->memory + l->results, class->bits, 8 * BIT_WORDS(p->plan.process_bits));
+	p->loaded = class;
+	memcpy(p->memory + l->live, live, type_bytes);
+	memset(p->memory + l->matched, 0, type_bytes);
+	*memory_words(p, l->first) = how == MATCH_FIRST;
+}
+
+static size_t matched_take(const struct rule_programs *p, const struct type_program *t, const struct rule **ret_matched,
+                           size_t max)
+{
+	const uint64_t *words = memory_words(p, p->layout.matched);
+	size_t count = 0;
+	for (size_t w = 0; w < BIT_WORDS(t->rules.count); w++) {
+		for (uint64_t word = words[w]; word; word &= word - 1) {
+			if (count < max)
+				ret_matched[count] = &t->rules.items[64 * w + (size_t)__builtin_ctzll(word)]->rule;
+			count++;
+		}
+	}
+	return count;
+}
+
+size_t rule_programs_match(struct rule_programs *p, enum event_type type, const struct field_source *source,
+                           struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max)
+{
+	const struct type_program *t = &p->types[type];
+	if (t->rules.count == 0)
+		return 0;
+	p->now = (struct judged){.source = source, .arena = arena};
+	struct process_class *class = t->program ? class_of(p, source) : NULL;
+	const uint64_t *live = class ? class_live(p, class, type) : NULL;
+	if (!live)
+		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
+	if (words_are_zero(live, BIT_WORDS(t->rules.count)))
+		return 0;
+	memory_prepare(p, class, live, t->rules.count, how);
+	struct picket_call call = {.user = p};
+	if (picket_program_run(t->program, &call) < 0)
+		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
+	return matched_take(p, t, ret_matched, max);
+}
+
+/* ---- making ---- */
+
+static int plan_rules(struct rule_programs *p)
+{
+	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++) {
+		struct type_program *t = &p->types[type];
+		t->rules = rule_set_of_type(p->set, type);
+		t->formulas = calloc(t->rules.count + 1, sizeof(*t->formulas));
+		if (!t->formulas)
+			return -ENOMEM;
+		for (size_t i = 0; i < t->rules.count; i++) {
+			int r = plan_formula(&p->plan, t->rules.items[i]->cond, event_type_info(type),
+			                     &t->formulas[i].formula);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int map_make(struct rule_programs *p, size_t index, const char *name, size_t bytes, uint32_t flags)
+{
+	struct picket_map_spec *spec = &p->specs[index];
+	*spec = (struct picket_map_spec){.type = BPF_MAP_TYPE_ARRAY,
+	                                 .key_size = 4,
+	                                 .value_size = (uint32_t)bytes,
+	                                 .max_entries = 1,
+	                                 .flags = flags};
+	snprintf(spec->name, sizeof(spec->name), "%s", name);
+	int r = picket_map_new(spec, &p->maps[index], NULL);
+	if (r == 0)
+		p->map_count = index + 1;
+	return r;
+}
+
+static int make_scan(struct rule_programs *p, size_t group)
+{
+	const struct plan_group *g = &p->plan.groups[group];
+	struct scan *scan = &p->scans[group];
+	int r = scan_new(g->patterns, g->count, scan);
+	if (r < 0)
+		return r;
+	p->scan_maps[group] = (uint32_t)p->map_count;
+	r = map_make(p, p->map_count, "scan", scan->table_bytes, BPF_F_RDONLY_PROG);
+	if (r == 0)
+		memcpy(picket_map_values(p->maps[p->scan_maps[group]]), scan->table, scan->table_bytes);
+	return r;
+}
+
+static int make_memory(struct rule_programs *p)
+{
+	size_t most = 0;
+	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++)
+		most = MAX(most, p->types[type].rules.count);
+	int r = program_layout(&p->plan, most, &p->layout);
+	if (r < 0)
+		return r;
+	p->maps = calloc(p->plan.group_count + 1, sizeof(struct picket_map *));
+	p->specs = calloc(p->plan.group_count + 1, sizeof(*p->specs));
+	p->scans = calloc(p->plan.group_count + 1, sizeof(*p->scans));
+	p->scan_maps = calloc(p->plan.group_count + 1, sizeof(*p->scan_maps));
+	p->bits = calloc(BIT_WORDS(p->plan.process_bits) + 1, sizeof(*p->bits));
+	if (!p->maps || !p->specs || !p->scans || !p->scan_maps || !p->bits)
+		return -ENOMEM;
+	r = map_make(p, 0, "event", p->layout.bytes, 0);
+	for (size_t i = 0; r == 0 && i < p->plan.group_count; i++)
+		if (p->plan.groups[i].kind == GROUP_SCAN)
+			r = make_scan(p, i);
+	if (r == 0)
+		p->memory = picket_map_values(p->maps[0]);
+	return r;
+}
+
+/* what: that the program decides. Returns 0; -EPERM: refused, and told; -errno. */
+static int verify(struct rule_programs *p, const struct code *code, const char *what, struct diag_list *diags,
+                  uint64_t *ret_bound)
+{
+	struct picket_verify_options options = {
+	        .kind = PICKET_KIND_RULE, .helpers = helpers, .helper_count = ARRAY_SIZE(helpers)};
+	struct picket_verdict *verdict;
+	int r = picket_verify_insns(code->insns, code->count, p->specs, p->map_count, &options, &verdict);
+	if (r < 0)
+		return r;
+	*ret_bound = verdict->insn_bound;
+	if (!verdict->accepted) {
+		diag_add(diags, DIAG_WARNING, "LOAD_COMPILE_PROGRAM", NULL, 0, 0,
+		         "the program for %s was refused at instruction %u (%s: %s): it is interpreted", what,
+		         verdict->insn, picket_category_name(verdict->category), verdict->reason);
+		r = -EPERM;
+	}
+	picket_verdict_free(verdict);
+	return r;
+}
+
+/* t: NULL: that of processes. */
+static int write(struct rule_programs *p, const struct type_program *t, bool far, struct code *c)
+{
+	code_init(c, far);
+	if (!t)
+		return program_write_process(&p->plan, &p->layout, p->scans, p->scan_maps, c);
+	return program_write(&p->plan, &p->layout, t->formulas, t->rules.count, p->scans, p->scan_maps, c);
+}
+
+static int load(struct rule_programs *p, const struct code *code, struct picket_program **ret_program)
+{
+	struct picket_options options = {
+	        .engine = PICKET_VERIFIED,
+	        .helpers = helpers,
+	        .helper_count = ARRAY_SIZE(helpers),
+	        .maps = p->maps,
+	        .map_count = p->map_count,
+	};
+	int r = picket_program_load(code->insns, code->count, &options, ret_program, NULL);
+	if (r != -EOPNOTSUPP)
+		return r;
+	options.engine = PICKET_INTERPRETER;
+	return picket_program_load(code->insns, code->count, &options, ret_program, NULL);
+}
+
+static int make_program(struct rule_programs *p, struct type_program *t, const char *what, struct diag_list *diags)
+{
+	uint64_t bound = 0;
+	struct code code;
+	int r = write(p, t, false, &code);
+	if (r == -ERANGE) {
+		code_done(&code);
+		r = write(p, t, true, &code);
+	}
+	if (r == 0)
+		r = verify(p, &code, what, diags, &bound);
+	if (r == 0)
+		r = load(p, &code, t ? &t->program : &p->of_process);
+	if (t) {
+		t->bound = bound;
+		t->insns = code.count;
+	}
+	code_done(&code);
+	return r == -EPERM ? 0 : r;
+}
+
+static int make_programs(struct rule_programs *p, struct diag_list *diags)
+{
+	int r = make_program(p, NULL, "processes", diags);
+	for (unsigned type = 0; r == 0 && type < EVENT_TYPE_MAX; type++)
+		if (p->types[type].rules.count)
+			r = make_program(p, &p->types[type], event_type_info(type)->name, diags);
+	return r;
+}
+
+int rule_programs_new(const struct rule_set *s, struct diag_list *reterr_diags, struct rule_programs **ret_programs)
+{
+	struct rule_programs *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->set = s;
+	map_init(&p->classes, CLASSES_MAX);
+	p->serial = next_serial();
+	int r = plan_init(&p->plan, rule_set_numbers(s));
+	if (r == 0)
+		r = plan_rules(p);
+	plan_finish(&p->plan);
+	if (r == 0)
+		r = make_memory(p);
+	if (r == 0)
+		r = make_programs(p, reterr_diags);
+	if (r < 0) {
+		rule_programs_free(p);
+		return r;
+	}
+	*ret_programs = p;
+	return 0;
+}
+
+void rule_programs_free(struct rule_programs *p)
+{
+	if (!p)
+		return;
+	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++) {
+		picket_program_free(p->types[type].program);
+		free(p->types[type].formulas);
+	}
+	picket_program_free(p->of_process);
+	classes_forget(p);
+	map_done(&p->classes);
+	for (size_t i = 0; i < p->map_count; i++)
+		picket_map_free(p->maps[i]);
+	for (size_t i = 0; p->scans && i < p->plan.group_count; i++)
+		scan_done(&p->scans[i]);
+	free(p->maps);
+	free(p->specs);
+	free(p->scans);
+	free(p->scan_maps);
+	free(p->bits);
+	plan_done(&p->plan);
+	free(p);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "random.h"
+
+#include <stdio.h>
+
+#include "event/event.h"
+
+uint64_t rng_next(struct rng *r)
+{
+	/* xorshift64* */
+	r->state ^= r->state >> 12;
+	r->state ^= r->state << 25;
+	r->state ^= r->state >> 27;
+	return r->state * 0x2545f4914f6cdd1dull;
+}
+
+unsigned rng_below(struct rng *r, unsigned limit)
+{
+	return (unsigned)((rng_next(r) >> 33) % limit);
+}
+
+/* ---- texts ---- */
+
+/* Alike enough that they are prefixes, suffixes and parts of each other; ends, cases, bytes and lengths that matter. */
+static const char *const texts[] = {
+        "",
+        "a",
+        "b",
+        "ab",
+        "ba",
+        "abc",
+        "aba",
+        "A",
+        "/",
+        "/etc",
+        "/etc/",
+        "/etc/ssh",
+        "/etc/shadow",
+        "/etc/sudoers",
+        "/etc/pam.d/x",
+        "etc",
+        "/root/.ssh",
+        "/root/.ssh/id_rsa",
+        "/usr/bin/",
+        "/usr/bin/python3",
+        "sh",
+        "bash",
+        "SH",
+        "Bash",
+        "nginx",
+        "01234567",
+        "012345678",
+        "0123456",
+        "0123456701234567",
+        "é",
+        "日本",
+        "a b",
+        "<NA>",
+        "-",
+        "..",
+        "../..",
+        "/tmp/x.so",
+        ".so",
+        "x",
+        "aaaaaaaaaaaaaaaa",
+        "aaaaaaaaaaaaaaaab",
+};
+
+static void add_long(struct rng *r, struct buf *out)
+{
+	unsigned length = rng_below(r, 4) ? rng_below(r, 300) : rng_below(r, 40000);
+	while (length--)
+		buf_add_char(out, "ab/."[rng_below(r, 4)]);
+}
+
+static void random_text(struct rng *r, struct buf *out)
+{
+	unsigned parts = 1 + (rng_below(r, 3) == 0);
+	for (unsigned i = 0; i < parts; i++)
+		buf_add_text(out, texts[rng_below(r, ARRAY_SIZE(texts))]);
+}
+
+static void random_bytes(struct rng *r, struct buf *out)
+{
+	switch (rng_below(r, 12)) {
+	case 0:
+		add_long(r, out);
+		break;
+	case 1: /* NUL and what is not UTF-8 */
+		random_text(r, out);
+		buf_add_char(out, "\0\xff\n"[rng_below(r, 3)]);
+		random_text(r, out);
+		break;
+	default:
+		random_text(r, out);
+	}
+}
+
+static void add_literal(struct rng *r, struct buf *out)
+{
+	struct buf text;
+	buf_init(&text, 1 << 16);
+	random_text(r, &text);
+	buf_add_char(out, '"');
+	buf_add_str(out, buf_str(&text));
+	buf_add_char(out, '"');
+	buf_done(&text);
+}
+
+/* ---- conditions ---- */
+
+static const int64_t numbers[] = {
+        0, 1, -1, 2, 3, 7, 22, 80, 443, 1000, 65535, 2147483647, -2147483648ll, 4294967296ll, INT64_MAX};
+
+static void add_number(struct rng *r, enum field_type type, struct buf *out)
+{
+	int64_t number = numbers[rng_below(r, ARRAY_SIZE(numbers))];
+	if (type == FIELD_PORT)
+		number &= 65535;
+	else if (type != FIELD_S64 && number < 0)
+		number = INT64_MAX;
+	if (type == FIELD_U64 && rng_below(r, 30) == 0)
+		buf_add_text(out, "18446744073709551615");
+	else if (type == FIELD_DOUBLE && rng_below(r, 2) == 0)
+		buf_add_text(out, "1.5");
+	else
+		buf_printf(out, "%lld", (long long)number);
+}
+
+static void add_address(struct rng *r, struct buf *out)
+{
+	static const char *const addresses[] = {"10.0.0.1",  "10.0.0.0/8",  "127.0.0.1", "::1",
+	                                        "fe80::/10", "192.168.1.7", "0.0.0.0/0"};
+	buf_add_text(out, addresses[rng_below(r, ARRAY_SIZE(addresses))]);
+}
+
+static void add_value(struct rng *r, enum field_type type, struct buf *out)
+{
+	switch (type) {
+	case FIELD_S64:
+	case FIELD_U64:
+	case FIELD_TIME:
+	case FIELD_DOUBLE:
+	case FIELD_PORT:
+		add_number(r, type, out);
+		break;
+	case FIELD_BOOL:
+		buf_add_text(out, rng_below(r, 2) ? "true" : "false");
+		break;
+	case FIELD_IP:
+	case FIELD_NET:
+		add_address(r, out);
+		break;
+	default:
+		add_literal(r, out);
+	}
+}
+
+static void add_list(struct rng *r, enum field_type type, struct buf *out)
+{
+	unsigned count = 1 + rng_below(r, rng_below(r, 8) ? 4 : 40);
+	buf_add_char(out, '(');
+	for (unsigned i = 0; i < count; i++) {
+		buf_add_text(out, i ? ", " : "");
+		add_value(r, type, out);
+	}
+	buf_add_char(out, ')');
+}
+
+static bool is_text(enum field_type type)
+{
+	return type == FIELD_STR || type == FIELD_PATH;
+}
+
+static void add_operator(struct rng *r, enum field_type type, struct buf *out)
+{
+	static const char *const for_text[] = {"=", "!=", "contains", "icontains", "startswith", "endswith"};
+	static const char *const for_patterns[] = {"glob", "iglob", "regex"};
+	static const char *const for_numbers[] = {"=", "!=", "<", "<=", ">", ">="};
+	static const char *const for_others[] = {"=", "!="};
+	static const char *const for_lists[] = {"in", "intersects", "in", "pmatch"};
+	static const char *const modifiers[] = {"oneof", "anyof", "allof"};
+	static const char *const patterns[] = {"*", "/etc/*", "a*", "*b?", "[ab]*", "/usr/bin/python?"};
+	bool number = type == FIELD_S64 || type == FIELD_U64 || type == FIELD_TIME || type == FIELD_DOUBLE ||
+	              type == FIELD_PORT;
+	unsigned kind = rng_below(r, 12);
+	if (kind == 0) {
+		buf_add_text(out, " exists");
+	} else if (kind < 4) {
+		const char *op = for_lists[rng_below(r, is_text(type) ? 4 : 2)];
+		buf_printf(out, " %s ", op);
+		add_list(r, type, out);
+	} else if (is_text(type) && kind == 4) {
+		buf_printf(out, " %s \"%s\"", for_patterns[rng_below(r, 2)],
+		           patterns[rng_below(r, ARRAY_SIZE(patterns))]);
+	} else if (is_text(type) && kind == 5) {
+		buf_printf(out, " %s %s ", for_text[rng_below(r, 6)], modifiers[rng_below(r, 3)]);
+		add_list(r, type, out);
+	} else if (is_text(type) && kind == 6) {
+		buf_add_text(out, " regex \"[a-z/]*(sh|etc).*\"");
+	} else {
+		const char *op = is_text(type) ? for_text[rng_below(r, ARRAY_SIZE(for_text))]
+		                 : number      ? for_numbers[rng_below(r, ARRAY_SIZE(for_numbers))]
+		                               : for_others[rng_below(r, 2)];
+		buf_printf(out, " %s ", op);
+		add_value(r, type, out);
+	}
+}
+
+/* Some fields come often, so that their tests are shared and many. */
+static enum field_id random_field(struct rng *r)
+{
+	static const enum field_id often[] = {FIELD_FD_NAME,      FIELD_PROC_NAME,   FIELD_PROC_CMDLINE,
+	                                      FIELD_PROC_ANAME,   FIELD_EVT_RAWRES,  FIELD_FD_SPORT,
+	                                      FIELD_FD_NAME,      FIELD_USER_UID,    FIELD_FD_DIRECTORY,
+	                                      FIELD_CONTAINER_ID, FIELD_FD_TYPECHAR, FIELD_FD_NUM};
+	return rng_below(r, 4) ? often[rng_below(r, ARRAY_SIZE(often))] : (enum field_id)rng_below(r, FIELD_COUNT);
+}
+
+static void add_field(struct rng *r, const struct field_info *info, struct buf *out)
+{
+	buf_add_text(out, info->name);
+	switch (info->arg) {
+	case FIELD_ARG_NAME:
+		buf_add_text(out, rng_below(r, 2) ? ".name" : ".flags");
+		break;
+	case FIELD_ARG_NEED:
+		buf_add_text(out, "[x]");
+		break;
+	case FIELD_ARG_INDEX:
+	case FIELD_ARG_EITHER:
+		if (rng_below(r, 2))
+			buf_printf(out, "[%u]", rng_below(r, 4));
+		break;
+	case FIELD_ARG_KEY:
+		if (rng_below(r, 2))
+			buf_add_text(out, "[a]");
+		break;
+	case FIELD_ARG_NO:
+		break;
+	}
+}
+
+static void add_test(struct rng *r, struct buf *out)
+{
+	static const char *const transforms[] = {"tolower", "toupper", "basename", "b64"};
+	static const char *const types[] = {"open", "openat", "connect", "execve"};
+	if (rng_below(r, 8) == 0) {
+		buf_printf(out, "evt.type %s %s", rng_below(r, 4) ? "=" : "!=", types[rng_below(r, ARRAY_SIZE(types))]);
+		return;
+	}
+	const struct field_info *info = field_get_info(random_field(r));
+	bool plain =
+	        !(info->flags & (FIELD_F_LIST | FIELD_F_ENDS | FIELD_F_ANY | FIELD_F_FILTER)) && is_text(info->type);
+	if (plain && rng_below(r, 12) == 0) {
+		buf_printf(out, "%s(", transforms[rng_below(r, ARRAY_SIZE(transforms))]);
+		add_field(r, info, out);
+		buf_add_char(out, ')');
+		add_operator(r, FIELD_STR, out);
+	} else if (plain && rng_below(r, 20) == 0) {
+		buf_add_text(out, "len(");
+		add_field(r, info, out);
+		buf_add_char(out, ')');
+		add_operator(r, FIELD_U64, out);
+	} else if (plain && rng_below(r, 20) == 0) {
+		add_field(r, info, out);
+		buf_add_text(out, rng_below(r, 2) ? " = val(proc.name)" : " startswith val(fd.name)");
+	} else {
+		add_field(r, info, out);
+		add_operator(r, info->type, out);
+	}
+}
+
+void random_condition(struct rng *r, unsigned depth, struct buf *out)
+{
+	unsigned kind = depth ? rng_below(r, 10) : 9, count = 2 + rng_below(r, 3);
+	if (kind < 7) {
+		const char *word = rng_below(r, 2) ? " and " : " or ";
+		buf_add_char(out, '(');
+		for (unsigned i = 0; i < count; i++) {
+			buf_add_text(out, i ? word : "");
+			random_condition(r, depth - 1, out);
+		}
+		buf_add_char(out, ')');
+	} else if (kind == 7) {
+		buf_add_text(out, "not (");
+		random_condition(r, depth - 1, out);
+		buf_add_char(out, ')');
+	} else {
+		add_test(r, out);
+	}
+}
+
+/* ---- events ---- */
+
+static struct str answer_text(struct rng *r, struct arena *arena)
+{
+	struct buf text;
+	buf_init(&text, 1 << 17);
+	random_bytes(r, &text);
+	struct str copy = arena_str(arena, text.length ? buf_str(&text) : STR(""));
+	buf_done(&text);
+	return copy;
+}
+
+static void answer(struct rng *r, enum field_type type, struct arena *arena, struct value *v)
+{
+	struct buf text;
+	*v = (struct value){0};
+	switch (type) {
+	case FIELD_S64:
+		v->kind = VALUE_S64;
+		v->s64 = rng_below(r, 8) ? numbers[rng_below(r, ARRAY_SIZE(numbers))] : (int64_t)rng_next(r);
+		break;
+	case FIELD_U64:
+	case FIELD_TIME:
+	case FIELD_PORT:
+		v->kind = VALUE_U64;
+		v->u64 = rng_below(r, 8) ? (uint64_t)numbers[rng_below(r, ARRAY_SIZE(numbers))] : rng_next(r);
+		break;
+	case FIELD_DOUBLE:
+		v->kind = VALUE_DOUBLE;
+		v->number = rng_below(r, 2) ? 1.5 : 1;
+		break;
+	case FIELD_BOOL:
+		v->kind = VALUE_BOOL;
+		v->boolean = rng_below(r, 2);
+		break;
+	case FIELD_IP:
+	case FIELD_NET:
+		buf_init(&text, 64);
+		add_address(r, &text);
+		v->kind = ip_parse(buf_str(&text), &v->ip) == 0 ? VALUE_IP : VALUE_NULL;
+		buf_done(&text);
+		break;
+	case FIELD_BYTES:
+	case FIELD_STR:
+	case FIELD_PATH:
+		v->kind = type == FIELD_BYTES ? VALUE_BYTES : VALUE_STR;
+		v->str = answer_text(r, arena);
+		v->truncated = rng_below(r, 20) == 0;
+		break;
+	}
+}
+
+static void get(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
+                struct value *ret_value)
+{
+	const struct random_source *s = (const struct random_source *)(const void *)source;
+	const struct field_info *info = field_get_info(ref->id);
+	struct rng r = {.state = info->scope == FIELD_SCOPE_PROC ? s->process : s->event};
+	*ret_value = (struct value){.kind = VALUE_NULL};
+	r.state += (uint64_t)ref->id * 0x9e3779b97f4a7c15ull + ref->index + ref->has_index * 77u +
+	           ref->key.length * 1001u + 1;
+	rng_next(&r);
+	if (ref->id == FIELD_EVT_TYPE) {
+		ret_value->kind = VALUE_STR;
+		ret_value->str = str_from(s->type);
+		return;
+	}
+	if ((info->flags & FIELD_F_NULLED) || rng_below(&r, 6) == 0)
+		return;
+	bool list = (info->flags & (FIELD_F_LIST | FIELD_F_ENDS)) ||
+	            ((info->flags & FIELD_F_ANY) && !ref->has_index && !ref->has_key);
+	if (!list) {
+		answer(&r, field_ref_type(ref), arena, ret_value);
+		return;
+	}
+	size_t count = info->flags & FIELD_F_ENDS ? 2 : 1 + rng_below(&r, 4);
+	struct value *items = arena_array(arena, struct value, count);
+	for (size_t i = 0; items && i < count; i++)
+		answer(&r, field_ref_type(ref), arena, &items[i]);
+	if (!items)
+		return;
+	ret_value->kind = VALUE_LIST;
+	ret_value->list.items = items;
+	ret_value->list.count = count;
+}
+
+void random_source_init(struct random_source *s, const char *type)
+{
+	*s = (struct random_source){.source = {.get = get}, .type = type};
+}
