@@ -96,11 +96,15 @@ static int load(struct bench *b, char **paths, int count)
 	struct timespec begin, end;
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	if (r == 0)
-		r = rule_programs_new(b->set, &diags, &b->programs);
+		r = rule_programs_new(b->set, &b->programs);
+	if (r == 0)
+		r = rule_programs_make(b->programs);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	for (size_t i = 0; i < diags.count; i++)
-		if (diags.items[i].level == DIAG_ERROR || !strcmp(diags.items[i].code, "LOAD_COMPILE_PROGRAM"))
+		if (diags.items[i].level == DIAG_ERROR)
 			fprintf(stderr, "%s\n", diags.items[i].text);
+	for (size_t i = 0; r == 0 && i < rule_programs_problems(b->programs)->count; i++)
+		fprintf(stderr, "%s\n", rule_programs_problems(b->programs)->items[i].text);
 	diag_list_done(&diags);
 	if (r == 0)
 		printf("%zu rules; compiled, verified and loaded in %.1f ms\n", rule_set_count(b->set),
@@ -116,8 +120,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: bench/rules CAPTURE PASSES RULES...\n");
 		return 2;
 	}
-	int passes = atoi(argv[2]);
-	passes = passes < 1 ? 1 : MIN(passes, PASSES_MAX);
+	unsigned long wanted = strtoul(argv[2], NULL, 10);
+	int passes = (int)MAX(MIN(wanted, (unsigned long)PASSES_MAX), 1ul);
 	if (load(&b, argv + 3, argc - 3) < 0)
 		return 1;
 	uint64_t matches[MODES] = {0};

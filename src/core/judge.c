@@ -15,6 +15,7 @@
 struct judge {
 	struct judge_options options;
 	struct rule_set *rules;
+	struct rule_programs *programs; /* of rules; NULL: no memory for them, so the rules are interpreted */
 	struct alert_limiter *limiter;
 	struct export_output *outputs[JUDGE_OUTPUTS_MAX];
 	size_t output_count;
@@ -31,6 +32,7 @@ struct judge {
 	uint64_t undecided_before; /* tests that rules of earlier sets could not decide */
 	uint64_t undecided_told;
 	uint64_t not_written_told;
+	size_t problems_told; /* of programs */
 };
 
 struct counted_rule {
@@ -71,6 +73,7 @@ void judge_free(struct judge *j)
 		export_free(j->outputs[i]);
 	if (j->limiter)
 		alert_limiter_free(j->limiter);
+	rule_programs_free(j->programs);
 	if (j->rules)
 		rule_set_free(j->rules);
 	counted_rules_free(&j->by_rule);
@@ -102,9 +105,13 @@ static uint64_t judge_undecided(const struct judge *j)
 void judge_set_rules(struct judge *j, struct rule_set *rules)
 {
 	j->undecided_before = judge_undecided(j);
+	rule_programs_free(j->programs);
 	if (j->rules)
 		rule_set_free(j->rules);
 	j->rules = rules;
+	j->programs = NULL;
+	j->problems_told = 0;
+	(void)!rule_programs_new(rules, &j->programs);
 }
 
 const struct rule_set *judge_rules(const struct judge *j)
@@ -178,6 +185,17 @@ static void undecided_tell(struct judge *j)
 	           (unsigned long long)(undecided - j->undecided_told));
 	notice_write(j, "picket: tests given up", PRIORITY_NOTICE);
 	j->undecided_told = undecided;
+}
+
+/* Interpreted rules mean the same, but cost more than was promised. */
+static void problems_tell(struct judge *j)
+{
+	const struct diag_list *problems = j->programs ? rule_programs_problems(j->programs) : NULL;
+	for (; problems && j->problems_told < problems->count; j->problems_told++) {
+		buf_clear(&j->text);
+		buf_printf(&j->text, "picket: %s", problems->items[j->problems_told].text);
+		notice_write(j, "picket: rules interpreted", PRIORITY_INFORMATIONAL);
+	}
 }
 
 /* Said where it can be said: by an output that takes alerts again, or by another that took them all along. */
@@ -395,6 +413,17 @@ static bool rules_have(const struct rule *const *rules, size_t count, const stru
 	return false;
 }
 
+static size_t rules_match(struct judge *j, const struct enrich_view *view, struct arena *arena,
+                          const struct rule **ret_matched)
+{
+	enum event_type type = view->event.header->type;
+	if (!j->programs)
+		return rule_set_match(j->rules, type, &view->source, arena, j->options.matching, ret_matched,
+		                      JUDGE_MATCHES_MAX);
+	return rule_programs_match(j->programs, type, &view->source, arena, j->options.matching, ret_matched,
+	                           JUDGE_MATCHES_MAX);
+}
+
 /* The whole set is judged under each name of the file; a rule that matched under one is not raised again. */
 int judge_event(void *judge, struct enrich_view *view, struct arena *arena)
 {
@@ -405,8 +434,7 @@ int judge_event(void *judge, struct enrich_view *view, struct arena *arena)
 		return 0;
 	unsigned names = MAX(view->name_count, 1u);
 	for (view->name_index = 0; view->name_index < names; view->name_index++) {
-		size_t count = rule_set_match(j->rules, view->event.header->type, &view->source, arena,
-		                              j->options.matching, matched, JUDGE_MATCHES_MAX);
+		size_t count = rules_match(j, view, arena, matched);
 		for (size_t i = 0; i < MIN(count, (size_t)JUDGE_MATCHES_MAX); i++) {
 			if (rules_have(raised, raised_count, matched[i]))
 				continue;
@@ -449,6 +477,7 @@ void judge_tick(struct judge *j)
 	if (j->last_report_ns)
 		alert_limiter_report(j->limiter, held_back_tell, j);
 	undecided_tell(j);
+	problems_tell(j);
 	not_written_tell(j);
 	j->last_report_ns = now;
 }
@@ -458,6 +487,7 @@ void judge_finish(struct judge *j)
 	j->last_notice_ns = 0;
 	loss_tell(j);
 	undecided_tell(j);
+	problems_tell(j);
 	not_written_tell(j);
 	alert_limiter_report(j->limiter, held_back_tell, j);
 	for (size_t i = 0; i < j->output_count; i++)

@@ -2,8 +2,8 @@
  *
  * Private to the room: eBPF being written, with labels; and how texts are compared by it.
  *
- * Writers only append; the first error stays in the code, and code_finish() tells it. Registers by their numbers: 0 to 5
- * may be changed by any writer, 6 to 9 belong to who calls it, 10 is the frame.
+ * Writers only append; the first error stays in the code, and code_finish() tells it. Registers by their numbers: 0 to
+ * 5 may be changed by any writer, 6 to 9 belong to who calls it, 10 is the frame.
  */
 #ifndef PICKET_RULE_CODE_H
 #define PICKET_RULE_CODE_H
@@ -26,8 +26,9 @@ struct code {
 		void *data;
 	} * pending; /* still to be written */
 	size_t pending_count, pending_capacity;
-	bool kernel; /* for the kernel, whose verifier walks loops turn by turn: long ones become bpf_loop()'s, and then it asks
-	              * for BTF's information on each function. Set after code_init() */
+	/* For the kernel, whose verifier walks loops turn by turn: long ones become bpf_loop()'s, and then it asks for BTF's
+	 * information on each function. Set after code_init(). */
+	bool kernel;
 	bool far;  /* conditional jumps reach further than 32,767 instructions, by a second jump */
 	int error; /* the first: -ENOMEM, -E2BIG, -EINVAL */
 };
@@ -36,7 +37,8 @@ typedef uint32_t code_label;
 void code_init(struct code *c, bool far);
 void code_done(struct code *c); /* also for _cleanup_ */
 /* Resolves the jumps, moves nothing. The instructions stay c's. Returns 0; -ENOMEM; -E2BIG: more than PICKET_INSNS_MAX;
- * -ERANGE: a jump is too far: write it again with `far`; -EINVAL: a label was not bound, or twice; or a writer's own. */
+ * -ERANGE: a jump is too far: write it again with `far`; -EINVAL: a label was not bound, or twice; or a writer's own.
+ * */
 int code_finish(struct code *c) must_check;
 /* A function to be written behind everything else, by code_finish(): it binds its label. data: copied. */
 void code_later(struct code *c, void (*write)(struct code *c, const void *data), const void *data, size_t size);
@@ -80,12 +82,11 @@ struct pattern {
 	struct str text; /* any bytes; empty: every text, for EXACT the empty one */
 	uint32_t bit;    /* of the result: patterns may share one */
 };
-/* The patterns' bits that hold for a text are set in the 8-byte words at r7 + results (bit n: word n / 64), others stay.
- * r8: the text's first byte, r9: its length, at most `length_max` (the verifier must be able to see both bounds).
- * PATTERN_PADDING bytes before and behind the text may be read, whatever they hold. Changes r0 to r5 only, and the stack
- * from r10 - 64 on. Falls through at the end. patterns: of kinds EXACT and PREFIX, or all SUFFIX. Order of cost: the depth is
- * logarithmic in their number.
- * Wrong arguments (a longer pattern) are -EINVAL in c->error. */
+/* The patterns' bits that hold for a text are set in the 8-byte words at r7 + results (bit n: word n / 64), others
+ * stay. r8: the text's first byte, r9: its length, at most `length_max` (the verifier must be able to see both bounds).
+ * PATTERN_PADDING bytes before and behind the text may be read, whatever they hold. Changes r0 to r5 only, and the
+ * stack from r10 - 64 on. Falls through at the end. patterns: of kinds EXACT and PREFIX, or all SUFFIX. Order of cost:
+ * the depth is logarithmic in their number. Wrong arguments (a longer pattern) are -EINVAL in c->error. */
 #define PATTERN_PADDING (PATTERN_BYTES_MAX + 8)
 void code_text_begins(struct code *c, const struct pattern *patterns, size_t count, int16_t results, size_t length_max);
 void code_text_ends(struct code *c, const struct pattern *patterns, size_t count, int16_t results, size_t length_max);
@@ -112,8 +113,8 @@ struct scan {
 /* Returns 0; -ENOMEM; -E2BIG: the table would be too large; -EINVAL. ret_scan: scan_done(). */
 int scan_new(const struct pattern *patterns, size_t count, struct scan *ret_scan) must_check;
 void scan_done(struct scan *s); /* also for _cleanup_ */
-/* map: index of the map that holds the table. Registers as above. s: borrowed for the call. The time grows with the text's
- * length, not with the number of patterns; it ends where all have been found, if their bits are in one word. */
+/* map: index of the map that holds the table. Registers as above. s: borrowed for the call. The time grows with the
+ * text's length, not with the number of patterns; it ends where all have been found, if their bits are in one word. */
 void code_text_scan(struct code *c, const struct scan *s, uint32_t map, int16_t results, size_t length_max);
 
 #endif

@@ -5,34 +5,29 @@
  *	r0: state of the first automaton; r5: of the second one, if there are both
  *	r1: index of the next byte; r2: this one; r3: its class; r4: the table
  *
- * A state's place is read from the table, so a verifier does not know it. That it is compared with where the places of states
- * begin that found something is all that bounds it on the usual way; on the other way, too, it is so in the end.
+ * A state's place is read from the table, so a verifier does not know it. That it is compared with where the places of
+ * states begin that found something is all that bounds it on the usual way; on the other way, too, it is so in the end.
  *
  * For the kernel a function reads a part of the text, and bpf_loop() calls it for each.
  */
-#include "rule/code.h"
+#include "rule/code_scan_int.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
 
 #define PART_SHIFT 4 /* bytes that the function reads, as a power of two: not more than the text's padding */
-/* A record: see code_scan_table.c. */
-#define RECORD_MASK 0
-#define RECORD_WORD 8
-#define RECORD_NEXT 12
-#define RECORD_ROW 16
-#define RECORD_BYTES 24
 /* Kept on the stack while something found is written. */
 #define KEEP_ROW (-8)
 #define KEEP_OTHER (-16)
 #define KEEP_BYTE (-24)
-/* What the function is given, on the stack of who calls it. */
-#define PART_TEXT 0
-#define PART_LENGTH 8
-#define PART_RESULTS 16
-#define PART_STATES 24
-#define PART_BYTES 40
 #define HELPER_LOOP 181 /* bpf_loop */
+
+/* What the function is given, on the stack of who calls it. */
+struct part {
+	uint64_t text, length, results, states[2];
+};
+#define PART(field) ((int16_t)offsetof(struct part, field))
+#define RECORD(field) ((int16_t)offsetof(struct scan_record, field))
 
 struct scan_writer {
 	struct code *code;
@@ -57,7 +52,7 @@ static size_t automata(const struct scan *s)
 
 static int16_t part_state(const struct scan_writer *w, size_t i)
 {
-	return w->states[i] ? PART_STATES + 8 : PART_STATES;
+	return w->states[i] ? PART(states[1]) : PART(states[0]);
 }
 
 /* Do the offsets of stores reach all its words? */
@@ -77,7 +72,7 @@ static void write_one_word(struct scan_writer *w, unsigned free)
 {
 	int16_t at = (int16_t)(w->results + (int)w->scan.word_first * 8);
 
-	code_load(w->code, BPF_DW, 3, 2, RECORD_MASK);
+	code_load(w->code, BPF_DW, 3, 2, RECORD(mask));
 	code_load(w->code, BPF_DW, free, 7, at);
 	code_alu_reg(w->code, BPF_OR, free, 3);
 	code_store(w->code, BPF_DW, 7, at, free);
@@ -89,11 +84,11 @@ static void write_one_word(struct scan_writer *w, unsigned free)
 /* r2: the record. Changes r4, too. */
 static void write_any_word(struct scan_writer *w, unsigned free)
 {
-	code_load(w->code, BPF_W, free, 2, RECORD_WORD);
+	code_load(w->code, BPF_W, free, 2, RECORD(word));
 	code_jump_if(w->code, BPF_JGT, free, (int32_t)w->scan.word_last * 8, w->stop);
 	code_alu_reg(w->code, BPF_ADD, free, 7);
 	code_load(w->code, BPF_DW, 3, free, w->results);
-	code_load(w->code, BPF_DW, 4, 2, RECORD_MASK);
+	code_load(w->code, BPF_DW, 4, 2, RECORD(mask));
 	code_alu_reg(w->code, BPF_OR, 3, 4);
 	code_store(w->code, BPF_DW, free, w->results, 3);
 }
@@ -108,28 +103,28 @@ static void write_record(struct scan_writer *w, unsigned state)
 		write_any_word(w, state);
 		code_map_value(w->code, 4, w->map, 0);
 	}
-	code_load(w->code, BPF_W, state, 2, RECORD_ROW);
+	code_load(w->code, BPF_W, state, 2, RECORD(row));
 }
 
-/* state: the first record's place. The other register counts, since a verifier does not know that the records come to an end.
- * Only a number lives from one to the next, which is compared each time: nothing else has to be known of it. */
+/* state: the first record's place. The other register counts, since a verifier does not know that the records come to
+ * an end. Only a number lives from one to the next, which is compared each time: nothing else has to be known of it. */
 static void write_chain(struct scan_writer *w, unsigned state)
 {
 	code_label again = code_label_new(w->code), done = code_label_new(w->code);
 	unsigned counter = state ? 0 : 5;
 
 	code_alu_reg(w->code, BPF_ADD, 4, state);
-	code_load(w->code, BPF_W, 3, 4, RECORD_ROW);
+	code_load(w->code, BPF_W, 3, 4, RECORD(row));
 	code_store(w->code, BPF_DW, 10, KEEP_ROW, 3);
 	if (automata(&w->scan) > 1)
 		code_store(w->code, BPF_DW, 10, KEEP_OTHER, counter);
 	code_constant(w->code, counter, w->scan.records_max);
 	code_bind(w->code, again);
-	code_jump_if(w->code, BPF_JGT, state, (int32_t)(w->scan.table_bytes - RECORD_BYTES), w->stop);
+	code_jump_if(w->code, BPF_JGT, state, (int32_t)(w->scan.table_bytes - sizeof(struct scan_record)), w->stop);
 	code_map_value(w->code, 2, w->map, 0);
 	code_alu_reg(w->code, BPF_ADD, 2, state);
 	write_any_word(w, state);
-	code_load(w->code, BPF_W, state, 2, RECORD_NEXT);
+	code_load(w->code, BPF_W, state, 2, RECORD(next));
 	code_jump_if(w->code, BPF_JEQ, state, 0, done);
 	code_alu(w->code, BPF_SUB, counter, 1);
 	code_jump_if(w->code, BPF_JNE, counter, 0, again);
@@ -210,20 +205,20 @@ static void write_whole(struct scan_writer *w)
 	write_loop(w);
 }
 
-/* r1: the part's number, r2: what PART_… says. r8 and r9 become the part's. longer: makes r9 a part's length and comes back to
- * `cut`. */
+/* r1: the part's number, r2: its struct part. r8 and r9 become the part's. longer: makes r9 a part's length and comes
+ * back to `cut`. */
 static void write_part_begin(struct scan_writer *w, code_label leave, code_label longer, code_label cut)
 {
 	code_alu_reg(w->code, BPF_MOV, 6, 2);
-	code_load(w->code, BPF_DW, 9, 6, PART_LENGTH);
+	code_load(w->code, BPF_DW, 9, 6, PART(length));
 	code_alu(w->code, BPF_LSH, 1, PART_SHIFT);
 	code_jump_if_reg(w->code, BPF_JGE, 1, 9, leave);
-	code_load(w->code, BPF_DW, 8, 6, PART_TEXT);
+	code_load(w->code, BPF_DW, 8, 6, PART(text));
 	code_alu_reg(w->code, BPF_ADD, 8, 1);
 	code_alu_reg(w->code, BPF_SUB, 9, 1);
 	code_jump_if(w->code, BPF_JGT, 9, 1 << PART_SHIFT, longer);
 	code_bind(w->code, cut);
-	code_load(w->code, BPF_DW, 7, 6, PART_RESULTS);
+	code_load(w->code, BPF_DW, 7, 6, PART(results));
 	/* They are compared so that no verifier needs to know what they were when the last part ended. */
 	for (size_t i = 0; i < 2; i++) {
 		if (!w->scan.automata[i].used)
@@ -275,21 +270,21 @@ static void write_parts(struct scan_writer *w)
 
 	w->part = code_label_new(c);
 	code_jump_if(c, BPF_JEQ, 9, 0, w->end);
-	code_store(c, BPF_DW, 10, PART_TEXT - PART_BYTES, 8);
-	code_store(c, BPF_DW, 10, PART_LENGTH - PART_BYTES, 9);
-	code_store(c, BPF_DW, 10, PART_RESULTS - PART_BYTES, 7);
+	code_store(c, BPF_DW, 10, PART(text) - (int)sizeof(struct part), 8);
+	code_store(c, BPF_DW, 10, PART(length) - (int)sizeof(struct part), 9);
+	code_store(c, BPF_DW, 10, PART(results) - (int)sizeof(struct part), 7);
 	for (size_t i = 0; i < 2; i++) {
 		if (!w->scan.automata[i].used)
 			continue;
 		code_constant(c, 0, w->scan.automata[i].first);
-		code_store(c, BPF_DW, 10, (int16_t)(part_state(w, i) - PART_BYTES), 0);
+		code_store(c, BPF_DW, 10, (int16_t)(part_state(w, i) - (int)sizeof(struct part)), 0);
 	}
 	code_alu_reg(c, BPF_MOV, 1, 9);
 	code_alu(c, BPF_ADD, 1, (1 << PART_SHIFT) - 1);
 	code_alu(c, BPF_RSH, 1, PART_SHIFT);
 	code_function(c, 2, w->part);
 	code_alu_reg(c, BPF_MOV, 3, 10);
-	code_alu(c, BPF_ADD, 3, -PART_BYTES);
+	code_alu(c, BPF_ADD, 3, -(int)sizeof(struct part));
 	code_constant(c, 4, 0);
 	code_call(c, HELPER_LOOP);
 	code_later(c, write_part_function, w, sizeof(*w));

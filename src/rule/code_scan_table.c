@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Texts searched for many patterns at once: the automaton (Aho and Corasick), made whole, so that each byte is one step.
+ * Texts searched for many patterns at once: the automaton (Aho and Corasick), made whole, so that each byte is one
+ * step.
  *
- * A state is the longest text that some pattern begins with and that the text read so far ends with. Bytes that no pattern
- * holds are one class, each other byte is its own; letters that differ in case only are one in the automaton that takes
- * them for alike. The table, which a program reads (code_scan.c):
+ * A state is the longest text that some pattern begins with and that the text read so far ends with. Bytes that no
+ * pattern holds are one class, each other byte is its own; letters that differ in case only are one in the automaton
+ * that takes them for alike. The table, which a program reads (code_scan.c):
  *
  *	of each automaton: 256 bytes, the classes
  *	of each automaton: rows of 4 bytes for each class, the next state's place. Then records: of states that have found
  *	something, which say what, and where their rows are; and further ones, which these lead to
  *	SLACK bytes, which are never used, so that no index that a verifier thinks possible leads out of the table
  */
-#include "rule/code.h"
+#include "rule/code_scan_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define CLASSES_MAX 256
-#define SLACK (CLASSES_MAX * sizeof(uint32_t) + sizeof(struct record))
+#define SLACK (CLASSES_MAX * sizeof(uint32_t) + sizeof(struct scan_record))
 #define NONE UINT32_MAX
-
-/* Bits to be set in one word of the results. As code_scan.c reads it. */
-struct record {
-	uint64_t mask;
-	uint32_t word; /* bytes from the results' begin */
-	uint32_t next; /* 0: there is no other one */
-	uint32_t row;  /* of the state whose first record it is */
-	uint32_t unused;
-};
 
 struct state {
 	uint32_t shorter; /* the longest state that it ends with, but not itself */
@@ -232,8 +224,8 @@ static bool found_fold(struct automaton *a, size_t own, const struct found *othe
 	return false;
 }
 
-/* The state's own bits, and then what its shorter one found, which is known by now: folded into them, as far as one is left
- * that is not. */
+/* The state's own bits, and then what its shorter one found, which is known by now: folded into them, as far as one is
+ * left that is not. */
 static int state_find(struct automaton *a, struct state *s)
 {
 	uint32_t shorter = a->states[s->shorter].record, rest = NONE;
@@ -311,7 +303,7 @@ static uint64_t place_records(struct automaton *a, uint64_t at)
 	for (size_t i = 0; i < a->state_count; i++)
 		if (a->states[i].record != NONE) {
 			a->states[i].place = (uint32_t)at;
-			at += sizeof(struct record);
+			at += sizeof(struct scan_record);
 		}
 	return at;
 }
@@ -321,7 +313,7 @@ static uint64_t place_further_records(struct automaton *a, uint64_t at)
 	for (size_t i = 0; i < a->found_count; i++)
 		if (a->found[i].next != NONE && a->found[a->found[i].next].at == NONE) {
 			a->found[a->found[i].next].at = (uint32_t)at;
-			at += sizeof(struct record);
+			at += sizeof(struct scan_record);
 		}
 	return at;
 }
@@ -340,7 +332,7 @@ static uint64_t automaton_place(struct automaton *a, uint64_t at, struct scan_au
 
 static void record_fill(const struct automaton *a, const struct found *f, uint32_t row, char *to)
 {
-	struct record record = {f->mask, f->word * 8, f->next == NONE ? 0 : a->found[f->next].at, row, 0};
+	struct scan_record record = {f->mask, f->word * 8, f->next == NONE ? 0 : a->found[f->next].at, row, 0};
 
 	memcpy(to, &record, sizeof(record));
 }

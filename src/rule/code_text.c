@@ -2,12 +2,13 @@
  *
  * Texts compared with many patterns at once: how they begin, or how they end.
  *
- * The patterns are a trie over words of 8 bytes. Loaded so that the first byte counts most, those of a word's texts that begin
- * with a pattern are one range of numbers; two such ranges either lie one inside the other or apart. A node of the trie
- * searches the bounds of its ranges by halves, which finds the innermost one that holds the text's word; where longer
- * patterns go on from a word, another node does the same with the next one. What is found, an item, stands for one
- * beginning: it checks the text's length, so that bytes behind the text decide nothing, sets the bits of its patterns, and
- * goes on to the longest item that it itself begins with. An ending is the beginning of the text that is read backwards.
+ * The patterns are a trie over words of 8 bytes. Loaded so that the first byte counts most, those of a word's texts
+ * that begin with a pattern are one range of numbers; two such ranges either lie one inside the other or apart. A node
+ * of the trie searches the bounds of its ranges by halves, which finds the innermost one that holds the text's word;
+ * where longer patterns go on from a word, another node does the same with the next one. What is found, an item, stands
+ * for one beginning: it checks the text's length, so that bytes behind the text decide nothing, sets the bits of its
+ * patterns, and goes on to the longest item that it itself begins with. An ending is the beginning of the text that is
+ * read backwards.
  *
  *	r0: the word; r1: a constant, a bit's word; r4: the length; r5: where words are loaded from
  */
@@ -144,8 +145,8 @@ static struct str word_text(const struct entry *e, size_t depth)
 	return str_make(e->text.data + depth * WORD, MIN(e->text.length - depth * WORD, WORD));
 }
 
-/* The next item begins with the entry at `first`. The entries that are not longer than the word come before those that go on,
- * being shorter. */
+/* The next item begins with the entry at `first`. The entries that are not longer than the word come before those that
+ * go on, being shorter. */
 static struct item item_make(const struct text_writer *w, const struct node *n, size_t first)
 {
 	struct str word = word_text(&w->entries[first], n->depth);
@@ -353,8 +354,8 @@ static void write_node(struct text_writer *w, const struct node *n)
 			write_item(w, n, &w->items[i]);
 }
 
-/* r4 has the length's value but is another number for a verifier: what is learned of it here, it need not remember of r9, and
- * so the ways through the search look all the same behind them. */
+/* r4 has the length's value but is another number for a verifier: what is learned of it here, it need not remember of
+ * r9, and so the ways through the search look all the same behind them. */
 static void write_length(struct text_writer *w, size_t length_max)
 {
 	uint64_t mask = 1;

@@ -6,13 +6,20 @@
 
 #define PLAN_BYTES_MAX (512u << 20)
 
-/* Rough costs, in instructions: only their order matters. */
+/* Rough costs in instructions, getting a field's value included, and chances to be true: only the order that they lead to
+ * matters. */
 #define COST_PROCESS 2
-#define COST_NUMBER 6
-#define COST_BEGINS 60
-#define COST_ENDS 60
-#define COST_SCAN 300
+#define COST_NUMBER 100
+#define COST_BEGINS 160
+#define COST_ENDS 160
+#define COST_SCAN 400
 #define COST_OTHER 1000
+#define CHANCE_TEXT 0.005
+#define CHANCE_NUMBER 0.1
+#define CHANCE_BOOL 0.5
+#define CHANCE_ORDER 0.6
+#define CHANCE_OTHER 0.2
+#define CHANCE_LEAST 0.001 /* so that nothing is divided by 0 */
 
 int plan_init(struct plan *p, const struct cond_numbers *numbers)
 {
@@ -262,21 +269,37 @@ void plan_finish(struct plan *p)
 
 /* ---- formulas ---- */
 
-static const struct formula formula_false = {.kind = FORMULA_FALSE}, formula_true = {.kind = FORMULA_TRUE};
+static const struct formula formula_false = {.kind = FORMULA_FALSE}, formula_true = {.kind = FORMULA_TRUE, .chance = 1};
 
-static uint64_t atom_cost(const struct plan *p, const struct atom *a)
+static double atom_cost(const struct plan *p, const struct atom *a)
 {
-	static const uint64_t groups[GROUP_KINDS] = {COST_BEGINS, COST_ENDS, COST_SCAN};
+	static const double groups[GROUP_KINDS] = {COST_BEGINS, COST_ENDS, COST_SCAN};
 	if (a->process)
 		return COST_PROCESS;
 	switch (a->kind) {
 	case ATOM_NUMBER:
-		return COST_NUMBER * MAX(a->test->literal_count, (size_t)1);
+		return COST_NUMBER;
 	case ATOM_TEXT:
 		return groups[p->groups[a->group].kind];
 	default:
 		return COST_OTHER;
 	}
+}
+
+static double atom_chance(const struct atom *a)
+{
+	bool negated = a->test->op == OP_NE;
+	if (a->test->op == OP_EXISTS)
+		return 1 - CHANCE_TEXT;
+	if (a->kind == ATOM_TEXT)
+		return negated ? 1 - CHANCE_TEXT : CHANCE_TEXT;
+	if (a->kind == ATOM_OTHER)
+		return negated ? 1 - CHANCE_OTHER : CHANCE_OTHER;
+	if (type_class(a->test->left->type) == CLASS_BOOL)
+		return CHANCE_BOOL;
+	if (a->test->op >= OP_LT && a->test->op <= OP_GE)
+		return CHANCE_ORDER;
+	return negated ? 1 - CHANCE_NUMBER : CHANCE_NUMBER;
 }
 
 static int formula_of_test(struct plan *p, struct cond_test *t, const struct event_info *type,
@@ -295,6 +318,7 @@ static int formula_of_test(struct plan *p, struct cond_test *t, const struct eve
 	if (r < 0)
 		return r;
 	f->cost = atom_cost(p, &p->atoms[f->atom]);
+	f->chance = atom_chance(&p->atoms[f->atom]);
 	*ret_formula = f;
 	return 0;
 }
@@ -310,45 +334,100 @@ static int formula_of_not(struct plan *p, const struct formula *item, const stru
 	if (!f || !items)
 		return -ENOMEM;
 	items[0] = item;
-	*f = (struct formula){.kind = FORMULA_NOT, .items = items, .count = 1, .cost = item->cost};
+	*f = (struct formula){
+	        .kind = FORMULA_NOT, .items = items, .count = 1, .cost = item->cost, .chance = 1 - item->chance};
 	*ret_formula = f;
 	return 0;
 }
 
-static int by_cost(const void *a, const void *b)
+/* What it costs until something is decided: of AND by what is false, of OR by what is true. */
+static double price(const struct formula *f, bool is_and)
 {
-	const struct formula *const *left = a, *const *right = b;
-	return ((*left)->cost > (*right)->cost) - ((*left)->cost < (*right)->cost);
+	double chance = is_and ? 1 - f->chance : f->chance;
+	return f->cost / MAX(chance, CHANCE_LEAST);
 }
 
-/* An operand that decides the whole, or none; those that change nothing are left out. */
+static int by_price(const void *a, const void *b, bool is_and)
+{
+	double left = price(*(const struct formula *const *)a, is_and);
+	double right = price(*(const struct formula *const *)b, is_and);
+	return (left > right) - (left < right);
+}
+
+static int by_price_of_and(const void *a, const void *b)
+{
+	return by_price(a, b, true);
+}
+
+static int by_price_of_or(const void *a, const void *b)
+{
+	return by_price(a, b, false);
+}
+
+static void formula_order(struct formula *f)
+{
+	bool is_and = f->kind == FORMULA_AND;
+	double open = 1; /* the chance that all until here did not decide */
+	qsort(f->items, f->count, sizeof(*f->items), is_and ? by_price_of_and : by_price_of_or);
+	for (size_t i = 0; i < f->count; i++) {
+		f->cost += open * f->items[i]->cost;
+		open *= is_and ? f->items[i]->chance : 1 - f->items[i]->chance;
+	}
+	f->chance = is_and ? open : 1 - open;
+}
+
+static size_t operand_count(const struct formula *item, enum formula_kind kind)
+{
+	if (item->kind == FORMULA_TRUE || item->kind == FORMULA_FALSE)
+		return 0;
+	return item->kind == kind ? item->count : 1;
+}
+
+/* Operands that change nothing are left out; those of an operand of the same kind stand in its place, so that the order is
+ * over all of them. */
+static int formula_join(struct plan *p, enum formula_kind kind, const struct formula *const *operands, size_t count,
+                        const struct formula **ret_formula)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < count; i++)
+		total += operand_count(operands[i], kind);
+	struct formula *f = arena_new(&p->arena, struct formula);
+	const struct formula **items = arena_array(&p->arena, const struct formula *, total);
+	if (!f || !items)
+		return -ENOMEM;
+	*f = (struct formula){.kind = kind, .items = items};
+	for (size_t i = 0; i < count; i++) {
+		size_t taken = operand_count(operands[i], kind);
+		memcpy(items + f->count, operands[i]->kind == kind ? operands[i]->items : &operands[i],
+		       taken * sizeof(*items));
+		f->count += taken;
+	}
+	formula_order(f);
+	*ret_formula = f->count > 1          ? f
+	               : f->count == 1       ? items[0]
+	               : kind == FORMULA_AND ? &formula_true
+	                                     : &formula_false;
+	return 0;
+}
+
+/* One operand may decide the whole. */
 static int formula_of_items(struct plan *p, const struct cond *cond, const struct event_info *type,
                             const struct formula **ret_formula)
 {
 	bool is_and = cond->kind == COND_AND;
-	enum formula_kind deciding = is_and ? FORMULA_FALSE : FORMULA_TRUE;
-	struct formula *f = arena_new(&p->arena, struct formula);
-	const struct formula **items = arena_array(&p->arena, const struct formula *, cond->count);
-	if (!f || !items)
+	const struct formula **operands = arena_array(&p->arena, const struct formula *, cond->count);
+	if (!operands)
 		return -ENOMEM;
-	*f = (struct formula){.kind = is_and ? FORMULA_AND : FORMULA_OR, .items = items};
 	for (size_t i = 0; i < cond->count; i++) {
-		const struct formula *item;
-		int r = plan_formula(p, cond->items[i], type, &item);
+		int r = plan_formula(p, cond->items[i], type, &operands[i]);
 		if (r < 0)
 			return r;
-		if (item->kind == deciding) {
-			*ret_formula = item;
+		if (operands[i]->kind == (is_and ? FORMULA_FALSE : FORMULA_TRUE)) {
+			*ret_formula = operands[i];
 			return 0;
 		}
-		if (item->kind == FORMULA_TRUE || item->kind == FORMULA_FALSE)
-			continue;
-		items[f->count++] = item;
-		f->cost += item->cost;
 	}
-	qsort(items, f->count, sizeof(*items), by_cost);
-	*ret_formula = f->count > 1 ? f : f->count == 1 ? items[0] : is_and ? &formula_true : &formula_false;
-	return 0;
+	return formula_join(p, is_and ? FORMULA_AND : FORMULA_OR, operands, cond->count, ret_formula);
 }
 
 int plan_formula(struct plan *p, const struct cond *cond, const struct event_info *type,

@@ -42,10 +42,11 @@ struct plan_group {
 enum formula_kind { FORMULA_FALSE, FORMULA_TRUE, FORMULA_ATOM, FORMULA_NOT, FORMULA_AND, FORMULA_OR };
 struct formula {
 	enum formula_kind kind;
-	uint32_t atom;                /* ATOM */
-	const struct formula **items; /* AND, OR: at least two, the cheaper first; NOT: one */
+	uint32_t atom; /* ATOM */
+	const struct formula *
+	        *items; /* AND, OR: at least two, what is likely to decide at little cost first; NOT: one */
 	size_t count;
-	uint64_t cost; /* of deciding it, in instructions or so */
+	double cost, chance; /* of deciding it, in instructions or so; that it is true */
 };
 
 struct plan {

@@ -14,7 +14,6 @@
 #include "rule/set_int.h"
 
 #define CLASSES_MAX 4096 /* when there are more, all are made anew */
-#define INSNS_BOUND_MAX (1u << 20)
 
 struct process_class {
 	uint64_t *live[EVENT_TYPE_MAX]; /* by rule of the type; NULL: not asked for yet */
@@ -23,10 +22,9 @@ struct process_class {
 
 struct type_program {
 	struct picket_program *program; /* NULL: the reference evaluator judges */
+	bool made;                      /* or tried to */
 	struct type_rules rules;        /* of the set */
 	struct program_rule *formulas;
-	uint64_t bound; /* of instructions */
-	size_t insns;
 };
 
 /* The event that a program is judging. */
@@ -51,7 +49,8 @@ struct rule_programs {
 	uint32_t *scan_maps;
 	uint8_t *memory; /* value of map 0 */
 	struct type_program types[EVENT_TYPE_MAX];
-	struct picket_program *of_process;  /* decides what is of a process; NULL: the reference does */
+	struct type_program of_process; /* decides what is of a process; has no rules */
+	struct diag_list problems;
 	struct map classes;                 /* bits → struct process_class */
 	uint64_t serial;                    /* of this object and its classes: notes of others are not ours */
 	const struct process_class *loaded; /* whose bits are in the memory */
@@ -209,7 +208,7 @@ static void bits_find(struct rule_programs *p)
 	struct picket_call call = {.user = p};
 	memory_clear(p, 0, p->plan.process_bits);
 	p->loaded = NULL;
-	if (!p->of_process || picket_program_run(p->of_process, &call) < 0) {
+	if (!p->of_process.program || picket_program_run(p->of_process.program, &call) < 0) {
 		for (size_t i = 0; i < p->plan.atom_count; i++)
 			if (p->plan.atoms[i].process)
 				(void)atom_decide(p, &p->plan.atoms[i]);
@@ -262,65 +261,6 @@ static const uint64_t *class_live(struct rule_programs *p, struct process_class 
 			bit_set(live, (uint32_t)i);
 	class->live[type] = live;
 	return live;
-}
-
-/* ---- judging ---- */
-
-static bool words_are_zero(const uint64_t *words, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (words[i])
-			return false;
-	return true;
-}
-
-static void memory_prepare(struct rule_programs *p, const struct process_class *class, const uint64_t *live,
-                           size_t rules, enum rule_matching how)
-{
-	const struct program_layout *l = &p->layout;
-	size_t type_bytes = BIT_WORDS(rules) * sizeof(*live);
-	memory_clear(p, plan_event_bit(&p->plan), p->plan.event_bits);
-	if (p->loaded != class)
-		memcpy(p->memory + l->results, class->bits, 8 * BIT_WORDS(p->plan.process_bits));
-	p->loaded = class;
-	memcpy(p->memory + l->live, live, type_bytes);
-	memset(p->memory + l->matched, 0, type_bytes);
-	*memory_words(p, l->first) = how == MATCH_FIRST;
-}
-
-static size_t matched_take(const struct rule_programs *p, const struct type_program *t, const struct rule **ret_matched,
-                           size_t max)
-{
-	const uint64_t *words = memory_words(p, p->layout.matched);
-	size_t count = 0;
-	for (size_t w = 0; w < BIT_WORDS(t->rules.count); w++) {
-		for (uint64_t word = words[w]; word; word &= word - 1) {
-			if (count < max)
-				ret_matched[count] = &t->rules.items[64 * w + (size_t)__builtin_ctzll(word)]->rule;
-			count++;
-		}
-	}
-	return count;
-}
-
-size_t rule_programs_match(struct rule_programs *p, enum event_type type, const struct field_source *source,
-                           struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max)
-{
-	const struct type_program *t = &p->types[type];
-	if (t->rules.count == 0)
-		return 0;
-	p->now = (struct judged){.source = source, .arena = arena};
-	struct process_class *class = t->program ? class_of(p, source) : NULL;
-	const uint64_t *live = class ? class_live(p, class, type) : NULL;
-	if (!live)
-		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
-	if (words_are_zero(live, BIT_WORDS(t->rules.count)))
-		return 0;
-	memory_prepare(p, class, live, t->rules.count, how);
-	struct picket_call call = {.user = p};
-	if (picket_program_run(t->program, &call) < 0)
-		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
-	return matched_take(p, t, ret_matched, max);
 }
 
 /* ---- making ---- */
@@ -396,9 +336,8 @@ static int make_memory(struct rule_programs *p)
 	return r;
 }
 
-/* what: that the program decides. Returns 0; -EPERM: refused, and told; -errno. */
-static int verify(struct rule_programs *p, const struct code *code, const char *what, struct diag_list *diags,
-                  uint64_t *ret_bound)
+/* what: that the program decides. Returns 0; -EPERM: refused, and noted; -errno. */
+static int verify(struct rule_programs *p, const struct code *code, const char *what)
 {
 	struct picket_verify_options options = {
 	        .kind = PICKET_KIND_RULE, .helpers = helpers, .helper_count = ARRAY_SIZE(helpers)};
@@ -406,9 +345,8 @@ static int verify(struct rule_programs *p, const struct code *code, const char *
 	int r = picket_verify_insns(code->insns, code->count, p->specs, p->map_count, &options, &verdict);
 	if (r < 0)
 		return r;
-	*ret_bound = verdict->insn_bound;
 	if (!verdict->accepted) {
-		diag_add(diags, DIAG_WARNING, "LOAD_COMPILE_PROGRAM", NULL, 0, 0,
+		diag_add(&p->problems, DIAG_WARNING, "LOAD_COMPILE_PROGRAM", NULL, 0, 0,
 		         "the program for %s was refused at instruction %u (%s: %s): it is interpreted", what,
 		         verdict->insn, picket_category_name(verdict->category), verdict->reason);
 		r = -EPERM;
@@ -417,11 +355,10 @@ static int verify(struct rule_programs *p, const struct code *code, const char *
 	return r;
 }
 
-/* t: NULL: that of processes. */
 static int write(struct rule_programs *p, const struct type_program *t, bool far, struct code *c)
 {
 	code_init(c, far);
-	if (!t)
+	if (t == &p->of_process)
 		return program_write_process(&p->plan, &p->layout, p->scans, p->scan_maps, c);
 	return program_write(&p->plan, &p->layout, t->formulas, t->rules.count, p->scans, p->scan_maps, c);
 }
@@ -442,43 +379,104 @@ static int load(struct rule_programs *p, const struct code *code, struct picket_
 	return picket_program_load(code->insns, code->count, &options, ret_program, NULL);
 }
 
-static int make_program(struct rule_programs *p, struct type_program *t, const char *what, struct diag_list *diags)
+static int make(struct rule_programs *p, struct type_program *t, const char *what)
 {
-	uint64_t bound = 0;
 	struct code code;
+	t->made = true;
 	int r = write(p, t, false, &code);
 	if (r == -ERANGE) {
 		code_done(&code);
 		r = write(p, t, true, &code);
 	}
 	if (r == 0)
-		r = verify(p, &code, what, diags, &bound);
+		r = verify(p, &code, what);
 	if (r == 0)
-		r = load(p, &code, t ? &t->program : &p->of_process);
-	if (t) {
-		t->bound = bound;
-		t->insns = code.count;
-	}
+		r = load(p, &code, &t->program);
 	code_done(&code);
 	return r == -EPERM ? 0 : r;
 }
 
-static int make_programs(struct rule_programs *p, struct diag_list *diags)
+/* The program of a type, and that of processes, without which it is of no use. NULL: there is none. */
+static const struct picket_program *program_of(struct rule_programs *p, enum event_type type)
 {
-	int r = make_program(p, NULL, "processes", diags);
-	for (unsigned type = 0; r == 0 && type < EVENT_TYPE_MAX; type++)
-		if (p->types[type].rules.count)
-			r = make_program(p, &p->types[type], event_type_info(type)->name, diags);
-	return r;
+	struct type_program *t = &p->types[type];
+	if (!p->of_process.made)
+		(void)!make(p, &p->of_process, "processes");
+	if (!t->made)
+		(void)!make(p, t, event_type_info(type)->name);
+	return t->program;
 }
 
-int rule_programs_new(const struct rule_set *s, struct diag_list *reterr_diags, struct rule_programs **ret_programs)
+/* ---- judging ---- */
+
+static bool words_are_zero(const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+static void memory_prepare(struct rule_programs *p, const struct process_class *class, const uint64_t *live,
+                           size_t rules, enum rule_matching how)
+{
+	const struct program_layout *l = &p->layout;
+	size_t type_bytes = BIT_WORDS(rules) * sizeof(*live);
+	memory_clear(p, plan_event_bit(&p->plan), p->plan.event_bits);
+	if (p->loaded != class)
+		memcpy(p->memory + l->results, class->bits, 8 * BIT_WORDS(p->plan.process_bits));
+	p->loaded = class;
+	memcpy(p->memory + l->live, live, type_bytes);
+	memset(p->memory + l->matched, 0, type_bytes);
+	*memory_words(p, l->first) = how == MATCH_FIRST;
+}
+
+static size_t matched_take(const struct rule_programs *p, const struct type_program *t, const struct rule **ret_matched,
+                           size_t max)
+{
+	const uint64_t *words = memory_words(p, p->layout.matched);
+	size_t count = 0;
+	for (size_t w = 0; w < BIT_WORDS(t->rules.count); w++) {
+		for (uint64_t word = words[w]; word; word &= word - 1) {
+			if (count < max)
+				ret_matched[count] = &t->rules.items[64 * w + (size_t)__builtin_ctzll(word)]->rule;
+			count++;
+		}
+	}
+	return count;
+}
+
+size_t rule_programs_match(struct rule_programs *p, enum event_type type, const struct field_source *source,
+                           struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max)
+{
+	const struct type_program *t = &p->types[type];
+	if (t->rules.count == 0)
+		return 0;
+	p->now = (struct judged){.source = source, .arena = arena};
+	const struct picket_program *program = program_of(p, type);
+	struct process_class *class = program ? class_of(p, source) : NULL;
+	const uint64_t *live = class ? class_live(p, class, type) : NULL;
+	if (!live)
+		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
+	if (words_are_zero(live, BIT_WORDS(t->rules.count)))
+		return 0;
+	memory_prepare(p, class, live, t->rules.count, how);
+	struct picket_call call = {.user = p};
+	if (picket_program_run(program, &call) < 0)
+		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
+	return matched_take(p, t, ret_matched, max);
+}
+
+/* ---- the object ---- */
+
+int rule_programs_new(const struct rule_set *s, struct rule_programs **ret_programs)
 {
 	struct rule_programs *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->set = s;
 	map_init(&p->classes, CLASSES_MAX);
+	diag_list_init(&p->problems, EVENT_TYPE_MAX);
 	p->serial = next_serial();
 	int r = plan_init(&p->plan, rule_set_numbers(s));
 	if (r == 0)
@@ -486,14 +484,28 @@ int rule_programs_new(const struct rule_set *s, struct diag_list *reterr_diags, 
 	plan_finish(&p->plan);
 	if (r == 0)
 		r = make_memory(p);
-	if (r == 0)
-		r = make_programs(p, reterr_diags);
 	if (r < 0) {
 		rule_programs_free(p);
 		return r;
 	}
 	*ret_programs = p;
 	return 0;
+}
+
+int rule_programs_make(struct rule_programs *p)
+{
+	int r = p->of_process.made ? 0 : make(p, &p->of_process, "processes");
+	for (unsigned type = 0; r == 0 && type < EVENT_TYPE_MAX; type++) {
+		struct type_program *t = &p->types[type];
+		if (t->rules.count && !t->made)
+			r = make(p, t, event_type_info(type)->name);
+	}
+	return r;
+}
+
+const struct diag_list *rule_programs_problems(const struct rule_programs *p)
+{
+	return &p->problems;
 }
 
 void rule_programs_free(struct rule_programs *p)
@@ -504,7 +516,7 @@ void rule_programs_free(struct rule_programs *p)
 		picket_program_free(p->types[type].program);
 		free(p->types[type].formulas);
 	}
-	picket_program_free(p->of_process);
+	picket_program_free(p->of_process.program);
 	classes_forget(p);
 	map_done(&p->classes);
 	for (size_t i = 0; i < p->map_count; i++)
@@ -517,5 +529,6 @@ void rule_programs_free(struct rule_programs *p)
 	free(p->scan_maps);
 	free(p->bits);
 	plan_done(&p->plan);
+	diag_list_done(&p->problems);
 	free(p);
 }

@@ -130,10 +130,12 @@ size_t rule_set_match(const struct rule_set *s, enum event_type type, const stru
 /* The enabled rules of a set, compiled: an eBPF program for each type of event, verified, just-in-time compiled. The set is
  * borrowed; when rules are turned on or off, new programs are needed. Not thread-safe. */
 struct rule_programs;
-/* A type whose program is refused by the verifier is judged by rule_set_match(), and a warning says so.
- * Returns 0; -ENOMEM; -E2BIG: too many rules. */
-int rule_programs_new(const struct rule_set *s, struct diag_list *reterr_diags, struct rule_programs **ret_programs)
-        must_check;
+/* Programs are made when their type is first judged. Returns 0; -ENOMEM; -E2BIG: too many rules. */
+int rule_programs_new(const struct rule_set *s, struct rule_programs **ret_programs) must_check;
+/* All of them now. Returns 0, -ENOMEM. */
+int rule_programs_make(struct rule_programs *p) must_check;
+/* Warnings: programs that the verifier refused. What they were to judge is judged by rule_set_match(). Borrowed. */
+const struct diag_list *rule_programs_problems(const struct rule_programs *p);
 void rule_programs_free(struct rule_programs *p); /* NULL is allowed */
 /* As rule_set_match(). */
 size_t rule_programs_match(struct rule_programs *p, enum event_type type, const struct field_source *source,

@@ -125,11 +125,11 @@ static bool run_set(uint64_t seed, unsigned rules, struct totals *totals)
 	add_rules(&r, rules, set, totals);
 	if (rule_set_compile(set, &diags) < 0)
 		abort();
-	diag_list_done(&diags);
-	diag_list_init(&diags, 100);
-	int result = rule_programs_new(set, &diags, &programs);
-	for (size_t i = 0; i < diags.count; i++) {
-		printf("%s\n", diags.items[i].text);
+	int result = rule_programs_new(set, &programs);
+	if (result == 0)
+		result = rule_programs_make(programs);
+	for (size_t i = 0; programs && i < rule_programs_problems(programs)->count; i++) {
+		printf("%s\n", rule_programs_problems(programs)->items[i].text);
 		totals->warnings++;
 	}
 	if (result < 0) {
