@@ -88,17 +88,18 @@ build/picket-asan: $(call archives,asan)
 	@$(CC) $(link_asan) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs)
 
 # ---- objects that tests of the sandbox load: tests/vm/objects/X.bpf.c, for each version of the instruction set ----
+vm_cpus := v1 v2 v3 $(filter v4,$(shell $(CLANG) --target=bpf -print-supported-cpus 2>&1))
 vm_object = $(patsubst tests/vm/objects/%.bpf.c,build/vm-objects/$(1)/%.o,$(wildcard tests/vm/objects/*.bpf.c))
-vm_objects := $(foreach cpu,v1 v2 v3,$(call vm_object,$(cpu)))
+vm_objects := $(foreach cpu,$(vm_cpus),$(call vm_object,$(cpu)))
 define vm_cpu
 build/vm-objects/$(1)/%.o: tests/vm/objects/%.bpf.c Makefile
 	@mkdir -p $$(@D)
 	@$(CLANG) -target bpf -I/usr/include/$(multiarch) -mcpu=$(1) -O2 -g -Wall -c $$< -o $$@
 endef
-$(foreach cpu,v1 v2 v3,$(eval $(call vm_cpu,$(cpu))))
+$(foreach cpu,$(vm_cpus),$(eval $(call vm_cpu,$(cpu))))
 build/vm-objects/%/linked.o: build/vm-objects/%/link_main.o build/vm-objects/%/link_library.o
 	@$(BPFTOOL) gen object $@ $^
-vm_objects += $(foreach cpu,v1 v2 v3,build/vm-objects/$(cpu)/linked.o)
+vm_objects += $(foreach cpu,$(vm_cpus),build/vm-objects/$(cpu)/linked.o)
 
 # ---- unit tests: tests/unit/ROOM/test_X.c links ROOM and what it may include ----
 unit_sources := $(wildcard tests/unit/*/test_*.c)
@@ -133,5 +134,5 @@ build/fuzz/$(1): tests/fuzz/$(1).c $(call room_archives,$(2),fuzz) Makefile
 endef
 $(foreach f,$(patsubst tests/fuzz/%.c,%,$(fuzz_sources)),$(eval $(call fuzz,$(f),$(word 2,$(subst _, ,$(f))))))
 
-include tools/targets.mk tools/lib.mk tools/bench.mk
+include tools/targets.mk tools/lib.mk tools/bench.mk tests/verify/programs.mk
 -include $(shell find build -name '*.d' -type f 2>/dev/null)

@@ -10,3 +10,7 @@ build/bench/vm: bench/vm.c bench/vm_native.c bench/vm_native.h bench/kernels.h b
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(cflags) $(flags_release) $(link_release) $(filter %.c %.a,$^) -o $@ -lpthread
+build/bench/rules: bench/rules.c $(foreach r,core $(call needs,core),$(if $(wildcard src/$(r)/*.c),build/release/$(r).a)) Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)

@@ -54,10 +54,19 @@ build/tests/vm_differential: $(call tests_objects,tests/vm/*.c) $(foreach r,vm b
 build/tests/helpers_oracle: build/tests/verify/helpers_oracle.o $(foreach r,verify vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
-vm_tests := build/tests/vm_differential build/tests/helpers_oracle lib
+soundness_sources := $(wildcard tests/verify/soundness*.c)
+build/tests/verify_soundness: $(call tests_objects,$(soundness_sources)) $(foreach r,verify vm base,build/release/$(r).a)
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group -lpthread
+build/tests/compiled_differential: $(call tests_objects,tests/compiled/*.c) \
+		$(foreach r,rule event verify vm base,build/release/$(r).a)
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
+vm_tests := build/tests/vm_differential lib
 live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/things
 .PHONY: test-programs test unit test-kernels fuzz
-test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) $(vm_tests) build/tools/gen_reference
+test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) $(vm_tests) build/tests/compiled_differential \
+		build/tools/gen_reference verify-programs
 test: ## build and run all tests; some need root, and are skipped without it
 	@tools/deps test arm64
 	$(build_all) test-programs
@@ -88,9 +97,13 @@ build/tools/gen_reference: tools/gen_reference.c Makefile
 build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -lpthread
-regen: build/tools/gen_reference ## make the generated files again: docs/reference
+build/tools/gen_vm_cases: $(wildcard tools/gen_vm_cases/*.c tools/gen_vm_cases/*.h) Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(cflags) -MF $@.d -O1 $(filter %.c,$^) -o $@
+regen: build/tools/gen_reference build/tools/gen_vm_cases ## make the generated files again: docs/reference, tests/vm/*.data
 	@mkdir -p docs/reference
 	@build/tools/gen_reference docs/reference
+	@build/tools/gen_vm_cases tests/vm
 bench: ## measure what picket costs, against no agent in the same run (root); BENCH_SECONDS, PICKET_FALCO_RULES
 	@tools/deps bench
 	$(build_all) build/picket build/bench/workload build/bench/vm
@@ -125,9 +138,9 @@ uninstall: ## remove what install put there; rules in /etc/picket stay
 	rm -f $(bindir)/picket $(mandir)/picket.1 $(foreach c,$(commands),$(mandir)/picket-$(c).1) $(unitdir)/picket.service
 	rm -f $(foreach c,$(completions),$(DESTDIR)$(PREFIX)/share/$(lastword $(subst :, ,$(c))))
 	rm -rf $(rulesdir) $(DESTDIR)$(PREFIX)/share/doc/picket
-package: ## make a Debian package in build/
+package: ## make Debian packages in build/: picket, libpicket0, libpicket-dev
 	@tools/deps build
-	$(build_all) build/picket
+	$(build_all) build/picket lib
 	@dist/package $(VERSION)
 clean: ## remove build/
 	rm -rf build

@@ -30,3 +30,8 @@ $(eval $(call verify_variant,broken,tests/verify/broken))
 build/tests/verify_compare: build/tests/verify/compare.o $(foreach r,verify vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(lib_bpf)
+
+# What the verifier's tests need.
+.PHONY: verify-programs
+verify-programs: build/tests/helpers_oracle build/tests/verify_compare build/tests/verify_soundness $(verify_program_objects) \
+	$(verify_broken_objects)

@@ -332,7 +332,7 @@ static void take_argument(struct monitor *m, const struct helper_model *h, unsig
 	case PICKET_ARG_NONE:
 		return;
 	case PICKET_ARG_ANY:
-		if (h->own || h->proto->args[reg - 1].base == VERIFY_ARG_ANY)
+		if (h->proto->args[reg - 1].base == VERIFY_ARG_ANY) /* not what the kernel does not look at */
 			take_any(m, tag, reg);
 		return;
 	case PICKET_ARG_MAP:

@@ -197,7 +197,7 @@ int BPF_PROG(untrusted_as_memory, bool preempt, struct task_struct *prev, struct
 
 /* ---- variables of the kernel ---- */
 
-KNOWN("the kernel may hide where its variables are")
+KERNEL_MAY_REJECT("the kernel may hide where its variables are")
 SEC("tp_btf/sched_switch")
 int BPF_PROG(percpu_number, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -235,7 +235,7 @@ int BPF_PROG(percpu_followed, bool preempt, struct task_struct *prev, struct tas
 	return *(volatile int *)&bpf_prog_active;
 }
 
-KNOWN("the kernel may hide where its variables are")
+KERNEL_MAY_REJECT("the kernel may hide where its variables are")
 SEC("tp_btf/sched_switch")
 int BPF_PROG(percpu_object, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
