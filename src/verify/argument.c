@@ -49,7 +49,7 @@ static unsigned access_of(const struct verify_arg *a)
 }
 
 static int check_memory(struct verify *v, const struct verify_proto *p, unsigned arg, const struct value *value,
-                        uint64_t size)
+                        uint64_t size, unsigned access)
 {
 	switch (value->kind) {
 	case VALUE_PACKET:
@@ -75,7 +75,7 @@ static int check_memory(struct verify *v, const struct verify_proto *p, unsigned
 	default:
 		return reject_argument(v, p, arg, value, "a pointer to memory");
 	}
-	return verify_access(v, value, verify_register_name(arg + 1), 0, size, access_of(&p->args[arg]));
+	return verify_access(v, value, verify_register_name(arg + 1), 0, size, access);
 }
 
 static int check_map(struct verify *v, const struct verify_proto *p, unsigned arg, const struct value *value,
@@ -130,7 +130,7 @@ static int check_sized(struct verify *v, const struct verify_proto *p, unsigned 
 			return r->umax == 0 ? 0 : reject_argument(v, p, arg, memory, "memory, as the size is not 0");
 		return reject_argument(v, p, arg, memory, "a pointer to memory");
 	}
-	return check_memory(v, p, arg, memory, r->umax);
+	return check_memory(v, p, arg, memory, r->umax, access_of(&p->args[arg]));
 }
 
 static int check_constant(struct verify *v, const struct verify_proto *p, unsigned arg, const struct value *value,
@@ -140,6 +140,19 @@ static int check_constant(struct verify *v, const struct verify_proto *p, unsign
 		return reject_argument(v, p, arg, value, "a constant");
 	node_need(v, value->node);
 	return 0;
+}
+
+/* To be put into a map, or got out of it. */
+static int check_value(struct verify *v, const struct argument *a)
+{
+	const struct picket_map_spec *m = verify_map(v, a->facts->map);
+	struct verify_arg row = *argument_row(a);
+
+	if (m->type == BPF_MAP_TYPE_SOCKMAP || m->type == BPF_MAP_TYPE_SOCKHASH)
+		return argument_socket(v, a);
+	if (m->type == BPF_MAP_TYPE_BLOOM_FILTER) /* peek asks for it */
+		row.flags &= (uint8_t)~VERIFY_ARG_OUT;
+	return check_memory(v, a->p, a->arg, a->value, m->value_size, access_of(&row));
 }
 
 /* Text that ends in a map that nobody can change. */
@@ -155,7 +168,7 @@ static int check_string(struct verify *v, const struct argument *a)
 		return argument_reject(v, a, "constant text at a known place");
 	at += (uint64_t)(int64_t)value->offset;
 	if (!v->program->image || value->object & VERIFY_MAP_INNER)
-		return check_memory(v, a->p, a->arg, value, 1);
+		return check_memory(v, a->p, a->arg, value, 1, ACCESS_READ);
 	while (picket_image_constant(v->program->image, value->object, at, 1, &byte) && byte)
 		at++;
 	return byte ? argument_reject(v, a, "constant text that ends with a NUL") : 0;
@@ -229,14 +242,14 @@ static int check_base(struct verify *v, const struct argument *a, const struct v
 	case VERIFY_ARG_MAP:
 		return check_map(v, p, a->arg, a->value, facts);
 	case VERIFY_ARG_KEY:
-		return check_memory(v, p, a->arg, a->value, facts->has_map ? verify_map(v, facts->map)->key_size : 0);
+		return check_memory(v, p, a->arg, a->value, verify_map(v, facts->map)->key_size, ACCESS_READ);
 	case VERIFY_ARG_VALUE:
-		return check_memory(v, p, a->arg, a->value, facts->has_map ? verify_map(v, facts->map)->value_size : 0);
+		return check_value(v, a);
 	case VERIFY_ARG_MEMORY:
 		r = check_sized(v, p, a->arg, a->value, next, facts);
 		return r ? r : check_dynptr_memory(v, a);
 	case VERIFY_ARG_FIXED:
-		return check_memory(v, p, a->arg, a->value, row->size);
+		return check_memory(v, p, a->arg, a->value, row->size, access_of(row));
 	case VERIFY_ARG_SIZE: /* checked with the memory before it */
 		return a->value->kind == VALUE_NUMBER ? 0 : argument_reject(v, a, "a size");
 	case VERIFY_ARG_ALLOC_SIZE:

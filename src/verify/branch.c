@@ -369,21 +369,27 @@ static int assume(struct verify *v, struct state *s, const struct vm_op *op, str
 	return 0;
 }
 
+static int trails_grow(struct verify *v)
+{
+	size_t room = v->trail_room ? 2 * v->trail_room : 64;
+	struct trail *trails =
+	        verify_resize(v, v->trails, v->trail_room * sizeof(*v->trails), room * sizeof(*v->trails));
+
+	if (!trails)
+		return -ENOMEM;
+	if (!v->trail_count)
+		trails[v->trail_count++] = (struct trail){0};
+	v->trails = trails;
+	v->trail_room = room;
+	return 0;
+}
+
 static int trail_push(struct verify *v, struct state *s, uint32_t op, bool taken, uint32_t a, uint32_t b)
 {
-	if (v->trail_count == v->trail_room) {
-		size_t room = v->trail_room ? 2 * v->trail_room : 64;
-		struct trail *trails = verify_alloc(v, room * sizeof(*trails));
-		if (!trails)
-			return -ENOMEM;
-		if (v->trail_count)
-			memcpy(trails, v->trails, v->trail_count * sizeof(*trails));
-		else
-			trails[v->trail_count++] = (struct trail){0};
-		verify_free(v, v->trails, v->trail_room * sizeof(*trails));
-		v->trails = trails;
-		v->trail_room = room;
-	}
+	int r = v->trail_count == v->trail_room ? trails_grow(v) : 0;
+
+	if (r)
+		return r;
 	v->trails[v->trail_count] = (struct trail){
 	        .before = s->trail, .op = op, .taken = taken, .a = a, .b = b, .order = (uint32_t)v->node_count};
 	s->trail = (uint32_t)v->trail_count++;

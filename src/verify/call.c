@@ -383,21 +383,24 @@ static bool license_is_gpl(const char *license)
 	return false;
 }
 
-static int check_sleep(struct verify *v, const struct verify_proto *p)
+int verify_may_sleep(struct verify *v, const char *what)
 {
 	const struct state *s = v->state;
 
-	if (!(p->flags & PROTO_SLEEPS) || v->kind->flags & KIND_SANDBOX)
-		return 0;
 	v->sleeps = true;
 	if (!verify_program_sleeps(v))
 		return verify_reject(v, PICKET_REJECT_HELPER, NULL,
 		                     "attach where the program may sleep (sections with .s, such as fentry.s/ and lsm.s/)",
-		                     "%s may sleep, and this program may not", p->name);
+		                     "%s may sleep, and this program may not", what);
 	if (s->rcu || s->preempt || s->lock)
 		return verify_reject(v, PICKET_REJECT_LOCK, NULL, "call it before or after the section",
-		                     "%s may sleep, which is not allowed within a section that must not", p->name);
+		                     "%s may sleep, which is not allowed within a section that must not", what);
 	return 0;
+}
+
+static int check_sleep(struct verify *v, const struct verify_proto *p)
+{
+	return p->flags & PROTO_SLEEPS && !(v->kind->flags & KIND_SANDBOX) ? verify_may_sleep(v, p->name) : 0;
 }
 
 static int check_available(struct verify *v, uint32_t id, const struct verify_proto **ret_proto)

@@ -3,7 +3,7 @@
  * Explaining: a rejection is found in terms of instructions and registers, and told in terms of the source.
  *
  *   explain.c   what is recorded when a program is rejected; the steps that led there
- *   reason.c    the sentence and what to change, by category
+ *   reason*.c   the sentence and what to change, by category
  *   name.c      what the source calls a register, a function, a map, a variable
  *   source.c    C as it stands in one line
  */

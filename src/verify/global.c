@@ -208,7 +208,7 @@ static int global_verify(struct verify *v, uint32_t function)
 {
 	struct verify_global *g = &v->globals[function];
 	const uint32_t frames = v->frames;
-	const bool changes_packet = v->changes_packet;
+	const bool changes_packet = v->changes_packet, sleeps = v->sleeps;
 	int r;
 
 	if (v->globals_begun == PICKET_FRAMES_MAX - 1)
@@ -216,13 +216,15 @@ static int global_verify(struct verify *v, uint32_t function)
 	v->globals_begun++;
 	g->status = GLOBAL_BEGUN;
 	v->frames = 0;
-	v->changes_packet = false;
+	v->changes_packet = v->sleeps = false;
 	r = verify_function(v, function, global_begin, &g->bound);
 	g->frames = v->frames;
 	g->changes_packet = v->changes_packet;
+	g->sleeps = v->sleeps;
 	g->status = !r ? GLOBAL_PROVEN : r == -EOPNOTSUPP ? GLOBAL_NONE : GLOBAL_UNKNOWN;
 	v->frames = frames;
 	v->changes_packet = changes_packet;
+	v->sleeps |= sleeps;
 	v->globals_begun--;
 	return r;
 }
@@ -363,6 +365,8 @@ int global_call(struct verify *v, uint32_t function)
 		r = global_verify(v, function);
 	if (!r && s->frame_count + g->frames > PICKET_FRAMES_MAX)
 		r = reject_depth(v);
+	if (!r && g->sleeps)
+		r = verify_may_sleep(v, "the function");
 	if (!r && g->changes_packet)
 		r = verify_forget_packet(v);
 	if (!r)

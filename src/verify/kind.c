@@ -5,6 +5,7 @@
 #include "verify/table_int.h"
 
 #define VERIFY_REGISTERS_BYTES sizeof(bpf_user_pt_regs_t)
+#define VERIFY_SAMPLE_ADDRESS (VERIFY_REGISTERS_BYTES + 8) /* behind them and the period */
 #define BUFFER_BYTES_MAX UINT16_MAX /* whoever attaches the program checks how many there are */
 
 /* The words of kind.def. */
@@ -13,6 +14,10 @@ enum {
 	WRITE = FIELD_WRITE,
 	NARROW = FIELD_NARROW,
 	NARROW_WRITE = FIELD_NARROW_WRITE,
+	FIRST = FIELD_FIRST,
+	LEAST_2 = FIELD_LEAST_2,
+	LEAST_8 = FIELD_LEAST_8,
+	WORD_WRITE = FIELD_WORD_WRITE,
 };
 enum {
 	PACKET_WRITE = KIND_PACKET_WRITE,
@@ -95,6 +100,20 @@ const struct verify_kind *verify_kind_find(enum picket_kind kind)
 	if ((unsigned)kind >= PICKET_KINDS || contexts[kind].id == PICKET_KIND_AUTO)
 		return NULL;
 	return &contexts[kind];
+}
+
+bool verify_field_fits(const struct verify_field *f, int64_t at, uint64_t size, bool write)
+{
+	const uint64_t least = write && f->flags & FIELD_WORD_WRITE ? 4 : 1ull << (f->flags >> 5 & 3);
+
+	if (!(f->flags & (write ? FIELD_WRITE : FIELD_READ)))
+		return false;
+	if (at == f->offset && size == f->size)
+		return true;
+	/* two words at once, an array's, are not one */
+	return f->type == FIELD_NUMBER && f->flags & (write ? FIELD_NARROW_WRITE : FIELD_NARROW) && size >= least &&
+	       size <= 8 && at % (int64_t)size == 0 && at + (int64_t)size <= (int64_t)f->offset + f->size &&
+	       (!(f->flags & FIELD_FIRST) || at == f->offset);
 }
 
 const char *picket_kind_name(enum picket_kind kind)

@@ -104,17 +104,6 @@ static const struct verify_field *field_at(const struct verify_field *fields, si
 	return NULL;
 }
 
-static bool width_fits(const struct verify_field *f, int64_t at, unsigned size, bool narrow)
-{
-	if (at == f->offset && size == f->size)
-		return true;
-	if (f->type != FIELD_NUMBER)
-		return at == f->offset && size == f->size;
-	if (at + size > (int64_t)f->offset + f->size) /* two words at once: an array's */
-		return false;
-	return narrow && size <= f->size && at % size == 0;
-}
-
 static int check_socket(struct verify *v, const struct value *p, const char *what, int64_t offset, uint64_t size,
                         unsigned access)
 {
@@ -128,7 +117,7 @@ static int check_socket(struct verify *v, const struct value *p, const char *wha
 		return verify_reject(v, PICKET_REJECT_READ_ONLY, p, "use a helper such as setsockopt",
 		                     "%s is a socket: its fields may only be read", what);
 	f = scalar_is_constant(&p->number, NULL) ? field_at(layout.fields, layout.field_count, at) : NULL;
-	if (f && size <= 8 && width_fits(f, at, (unsigned)size, f->flags & FIELD_NARROW))
+	if (f && verify_field_fits(f, at, size, false))
 		return 0;
 	return verify_reject(v, PICKET_REJECT_CONTEXT, p,
 	                     f ? "read the whole field"
@@ -315,7 +304,7 @@ static int context_load(struct verify *v, const struct value *p, int64_t offset,
 	f = field_at(v->kind->fields, v->kind->field_count, at);
 	if (!f || !(f->flags & FIELD_READ))
 		return reject_context(v, p, at, size, f ? "may not be read" : "there is no field");
-	if (!width_fits(f, at, size, f->flags & FIELD_NARROW))
+	if (!verify_field_fits(f, at, size, false))
 		return reject_context(v, p, at, size, "not in this width");
 	if (f->type != FIELD_NUMBER && is_signed)
 		return reject_context(v, p, at, size, "a pointer has no sign");
@@ -335,7 +324,7 @@ static int context_store(struct verify *v, const struct value *p, int64_t offset
 	f = field_at(v->kind->fields, v->kind->field_count, at);
 	if (!f || !(f->flags & FIELD_WRITE))
 		return reject_context(v, p, at, size, f ? "may not be written" : "there is no field to be written");
-	if (!width_fits(f, at, size, f->flags & FIELD_NARROW_WRITE))
+	if (!verify_field_fits(f, at, size, true))
 		return reject_context(v, p, at, size, "not in this width");
 	if (value_is_pointer(value) && f->type == FIELD_NUMBER)
 		return verify_reject(v, PICKET_REJECT_POINTER_LEAK, value, "store a number",

@@ -16,8 +16,8 @@
 
 #define CHECKPOINTS_PER_OP 64
 #define CHECKPOINTS_SPARSE 16384
-#define MISSES_PER_HIT 3
-#define DISTANCE_MIN 8 /* instructions */
+#define MISSES_PER_HIT 32
+#define DISTANCE_MIN 4 /* instructions */
 #define IDS_MAX 128
 
 struct ids {

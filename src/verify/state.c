@@ -115,21 +115,24 @@ void state_free(struct verify *v, struct state *s)
 	v->states--;
 }
 
+static bool nodes_grow(struct verify *v)
+{
+	size_t room = v->node_room ? 2 * v->node_room : 256;
+	struct node *nodes = verify_resize(v, v->nodes, v->node_room * sizeof(*v->nodes), room * sizeof(*v->nodes));
+
+	if (!nodes)
+		return false; /* the walk stops at out_of_memory */
+	if (!v->node_count)
+		nodes[v->node_count++] = (struct node){.needed = true};
+	v->nodes = nodes;
+	v->node_room = room;
+	return true;
+}
+
 uint32_t node_new(struct verify *v, uint32_t a, uint32_t b)
 {
-	if (v->node_count == v->node_room) {
-		size_t room = v->node_room ? 2 * v->node_room : 256;
-		struct node *nodes = verify_alloc(v, room * sizeof(*nodes));
-		if (!nodes)
-			return 0; /* the walk stops at out_of_memory */
-		if (v->node_count)
-			memcpy(nodes, v->nodes, v->node_count * sizeof(*nodes));
-		else
-			nodes[v->node_count++] = (struct node){.needed = true};
-		verify_free(v, v->nodes, v->node_room * sizeof(*nodes));
-		v->nodes = nodes;
-		v->node_room = room;
-	}
+	if (v->node_count == v->node_room && !nodes_grow(v))
+		return 0;
 	v->nodes[v->node_count] = (struct node){.a = a, .b = b, .op = v->state ? v->state->op : 0};
 	return (uint32_t)v->node_count++;
 }

@@ -34,6 +34,21 @@ void *verify_alloc(struct verify *v, size_t size)
 	return p;
 }
 
+void *verify_resize(struct verify *v, void *p, size_t before, size_t size)
+{
+	void *moved = NULL;
+
+	if (v->memory - before + size <= v->options.memory_max)
+		moved = realloc(p, size);
+	if (!moved) {
+		v->out_of_memory = true;
+		return NULL;
+	}
+	v->memory += size - before;
+	v->verdict->memory_peak = MAX(v->verdict->memory_peak, v->memory);
+	return moved;
+}
+
 void verify_free(struct verify *v, void *p, size_t size)
 {
 	if (!p)
@@ -360,8 +375,8 @@ static void walk_forget(struct verify *v, const struct walk *w)
 		state_free(v, s);
 	}
 	checkpoints_drop(v, w->sequence);
-	v->node_count = w->node_count;
-	v->trail_count = w->trail_count;
+	v->node_count = MIN(v->node_count, MAX(w->node_count, 1)); /* the first one is none */
+	v->trail_count = MIN(v->trail_count, MAX(w->trail_count, 1));
 	v->out_of_memory = false;
 	v->bound = 0;
 }
@@ -508,7 +523,8 @@ static void set_options(struct verify *v, const struct picket_verify_options *op
 static int reject_early(struct verify *v, enum picket_category category, uint32_t insn, const char *text)
 {
 	v->verdict->category = category;
-	v->verdict->insn = v->insn_count ? MIN(insn, (uint32_t)v->insn_count - 1) : 0; /* not what is missing at the end */
+	v->verdict->insn =
+	        v->insn_count ? MIN(insn, (uint32_t)v->insn_count - 1) : 0; /* not what is missing at the end */
 	snprintf(v->verdict->reason, sizeof(v->verdict->reason), "%s", text);
 	return -EINVAL;
 }

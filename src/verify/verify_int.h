@@ -7,7 +7,8 @@
  *   branch.c   jumps, and what they teach      call.c     helpers, functions       argument.c  what helpers take
  *   state.c    states, copied on write         prune.c    is a state covered?      loop.c    loops by induction
  *   flow.c     blocks, loops, live registers   global.c   functions by signature
- *   explain.c  rejections in words             kind.def, proto.def, types.c: tables
+ *   explain.c  rejections in words: explain_int.h has its own map; example_int.h: inputs that show them
+ *   kind.def, proto.def, types.c: tables
  */
 #ifndef PICKET_VERIFY_INT_H
 #define PICKET_VERIFY_INT_H
@@ -38,6 +39,10 @@ enum verify_field_type {
 #define FIELD_WRITE 2
 #define FIELD_NARROW 4 /* parts of it may be read: 1, 2, 4 bytes, aligned to their size */
 #define FIELD_NARROW_WRITE 8
+#define FIELD_FIRST 16       /* parts of it begin with its first byte */
+#define FIELD_LEAST_2 32     /* parts of it have so many bytes at least */
+#define FIELD_LEAST_8 96     /* 3 in these two bits: 1 << 3 */
+#define FIELD_WORD_WRITE 128 /* parts of it are written by 4 bytes */
 struct verify_field {
 	const char *name;
 	uint16_t offset, size;
@@ -68,6 +73,8 @@ struct verify_kind {
 	size_t field_count;
 	int64_t return_min, return_max; /* signed, of the lower 32 bits */
 };
+/* Is a field, which holds those bytes, accessed in a width that it allows? at: from the same byte as its offset. */
+bool verify_field_fits(const struct verify_field *f, int64_t at, uint64_t size, bool write);
 /* NULL: no such kind. Static. */
 const struct verify_kind *verify_kind_find(enum picket_kind kind);
 
@@ -357,7 +364,7 @@ struct verify_global {
 	uint8_t parameter_count;
 	struct verify_parameter parameters[5];
 	/* when it is proven */
-	bool changes_packet;
+	bool changes_packet, sleeps;
 	bool returned;        /* result is one */
 	struct scalar result; /* of one that takes nothing */
 	uint32_t frames;      /* that are active at once, its own included */
@@ -451,6 +458,8 @@ static inline bool verify_leaks(const struct verify *v)
 }
 /* Memory within the limit; NULL: past it. */
 void *verify_alloc(struct verify *v, size_t size) must_check;
+/* As realloc(): on failure p stays as it is. */
+void *verify_resize(struct verify *v, void *p, size_t before, size_t size) must_check;
 void verify_free(struct verify *v, void *p, size_t size);
 
 /* ---- explain.c ---- */
@@ -564,6 +573,8 @@ const struct verify_proto *verify_own_find(const struct verify *v, uint32_t id);
 /* ---- object.c, special.c ---- */
 bool verify_program_sleeps(const struct verify *v); /* may it, apart from sections that it entered? */
 bool verify_in_rcu(const struct verify *v);
+/* Something that may sleep is called: may it, here? */
+int verify_may_sleep(struct verify *v, const char *what) must_check;
 int verify_object_access(struct verify *v, const struct value *p, const char *what, int64_t offset, uint64_t size,
                          unsigned access) must_check;
 int verify_object_load(struct verify *v, const struct value *p, int64_t offset, unsigned size, bool is_signed,

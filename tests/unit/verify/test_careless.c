@@ -132,9 +132,50 @@ static void test_each_is_rejected(void **unused)
 	}
 }
 
+/* ---- what a verdict promises ---- */
+static struct picket_verdict *accept(const char *text)
+{
+	const struct picket_verify_options options = {.kind = MEMORY};
+	struct picket_verdict *verdict = NULL;
+	struct picket_insn *insns;
+	size_t count;
+
+	assert_int_equal(picket_assemble(text, strlen(text), &insns, &count, NULL), 0);
+	assert_int_equal(picket_verify_insns(insns, count, maps, 2, &options, &verdict), 0);
+	free(insns);
+	assert_true(verdict->accepted);
+	return verdict;
+}
+
+/* The depth is that of the lowest byte that may be meant. */
+static void test_stack_bytes(void **unused)
+{
+	struct picket_verdict *verdict = accept("mov r0, 0\njlt r2, 1, +4\nldxb r3, [r1]\nmov r4, r10\nadd r4, r3\n"
+	                                        "stb [r4-512], 1\nexit\n");
+
+	(void)unused;
+	assert_int_equal(verdict->stack_bytes, 512);
+	picket_verdict_free(verdict);
+}
+
+/* No run is longer: of a loop, and of one whose steps are of two sizes, of which the smaller counts. */
+static void test_insn_bound(void **unused)
+{
+	struct picket_verdict *one = accept("mov r0, 0\nmov r3, 0\nadd r3, 1\njlt r3, 5000, -2\nexit\n");
+	struct picket_verdict *two = accept("mov r0, 0\njlt r2, 1, +6\nldxb r4, [r1]\nmov r3, 0\njeq r4, 7, +1\n"
+	                                    "add r3, 1\nadd r3, 1\njlt r3, 5000, -4\nexit\n");
+
+	(void)unused;
+	assert_true(one->insn_bound >= 3 + 2 * 5000);
+	assert_true(two->insn_bound >= 5 + 3 * 5000);
+	picket_verdict_free(one);
+	picket_verdict_free(two);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_is_rejected)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_is_rejected), cmocka_unit_test(test_stack_bytes),
+	                                   cmocka_unit_test(test_insn_bound)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

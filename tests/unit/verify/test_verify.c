@@ -125,10 +125,11 @@ static const struct sample samples[] = {
         {"a loop whose counter takes steps of eight",
          "mov r0, 0\nmov r3, 0\nadd r0, r3\nadd r3, 8\njne r3, 800000, -3\nexit\n", ACCEPTED, 0},
         {"a loop that is entered in its middle, with two ways back",
-         "mov r0, 0\nmov r3, 0\nja +2\nadd r0, 1\nadd r3, 1\njge r3, 90000, +2\njset r3, 1, -4\nja -4\nexit\n", ACCEPTED,
-         0},
+         "mov r0, 0\nmov r3, 0\nja +2\nadd r0, 1\nadd r3, 1\njge r3, 90000, +2\njset r3, 1, -4\nja -4\nexit\n",
+         ACCEPTED, 0},
         {"a loop that ends around one that does not change anything else",
-         "mov r0, 0\nmov r3, 0\nmov r4, 0\nadd r4, 1\njlt r4, 1000, -2\nadd r3, 1\njlt r3, 1000, -5\nexit\n", ACCEPTED, 0},
+         "mov r0, 0\nmov r3, 0\nmov r4, 0\nadd r4, 1\njlt r4, 1000, -2\nadd r3, 1\njlt r3, 1000, -5\nexit\n", ACCEPTED,
+         0},
         {"a loop without end around one that counts",
          "mov r0, 0\nmov r3, 0\nadd r3, 1\njlt r3, 1000, -2\njlt r2, 9, -4\nexit\n", REJECT(INFINITE_LOOP), 0},
         {"an index that two loops count, one too far",
@@ -153,6 +154,26 @@ static const struct sample samples[] = {
          REJECT(POINTER_ARITHMETIC), 0},
         {"arguments that a helper does not take", "mov r6, r1\ncall ktime_get_ns\nmov r0, 0\nexit\n", ACCEPTED,
          PICKET_KIND_SOCKET_FILTER},
+        {"an end compared twice",
+         "ldxw r2, [r1]\nldxw r3, [r1+4]\nmov r4, r2\nadd r4, 14\nmov r0, 2\njgt r4, r3, +1\nmov r5, 1\njgt r4, r3, +1\nmov r0, r5\nexit\n",
+         ACCEPTED, PICKET_KIND_XDP},
+        {"an end compared twice, the second time less",
+         "ldxw r2, [r1]\nldxw r3, [r1+4]\nmov r4, r2\nadd r4, 14\nmov r0, 2\njgt r4, r3, +1\nmov r5, 1\nadd r4, -1\njgt r4, r3, +1\nmov r0, r5\nexit\n",
+         REJECT(UNINITIALISED), PICKET_KIND_XDP},
+        {"an end compared twice, the second time with equality",
+         "ldxw r2, [r1]\nldxw r3, [r1+4]\nmov r4, r2\nadd r4, 14\nmov r0, 2\njge r4, r3, +1\nmov r5, 1\njgt r4, r3, +1\nmov r0, r5\nexit\n",
+         REJECT(UNINITIALISED), PICKET_KIND_XDP},
+        {"what a function without arguments returns, as an index",
+         "stdw [r10-8], 0\ncall local +4\nmov r4, r10\nadd r4, r0\nldxb r0, [r4-8]\nexit\ncall get_prandom_u32\nmov r6, 1\njset r0, 1, +2\nmov r6, 7\nja +0\nmov r0, r6\nexit\n",
+         ACCEPTED, PICKET_KIND_SOCKET_FILTER},
+        {"what a function without arguments returns on its second path, as an index",
+         "stdw [r10-8], 0\ncall local +4\nmov r4, r10\nadd r4, r0\nldxb r0, [r4-8]\nexit\ncall get_prandom_u32\nmov r6, 1\njset r0, 1, +2\nmov r6, 9\nja +0\nmov r0, r6\nexit\n",
+         REJECT(STACK_BOUNDS), PICKET_KIND_SOCKET_FILTER},
+        {"a function that returns nothing", "call local +2\nmov r0, 0\nexit\nmov r1, 0\nexit\n", ACCEPTED, 0},
+        {"what a function that returns nothing returns", "call local +1\nexit\nmov r1, 0\nexit\n",
+         REJECT(UNINITIALISED), 0},
+        {"a pointer that a function without arguments returns",
+         "call local +2\nmov r0, 0\nexit\nlddw r0, map[0]\nexit\n", ACCEPTED, PICKET_KIND_SOCKET_FILTER},
         {"a function", "call local +1\nexit\nmov r0, 3\nexit\n", ACCEPTED, 0},
         {"a function that calls itself", "call local +1\nexit\ncall local -1\nexit\n", REJECT(RECURSION), 0},
         {"a pointer to a stack that is gone", "call local +2\nldxb r0, [r0-1]\nexit\nmov r0, r10\nexit\n",
@@ -195,6 +216,56 @@ static void test_loops_cost_nothing(void **state)
 	picket_verdict_free(b);
 }
 
+/* A function that takes nothing is looked at once, however often it is called; its instructions count each time. */
+static void test_functions_cost_once(void **state)
+{
+	const struct sample once = {"once", "call local +1\nexit\nmov r0, 3\nmov r0, 3\nmov r0, 3\nexit\n", ACCEPTED,
+	                            0};
+	const struct sample often = {
+	        "often",
+	        "call local +4\ncall local +3\ncall local +2\ncall local +1\nexit\nmov r0, 3\nmov r0, 3\nmov r0, 3\nexit\n",
+	        ACCEPTED, 0};
+	struct picket_verdict *a = verify(&once, NULL), *b = verify(&often, NULL);
+
+	(void)state;
+	assert_int_equal(b->insns_seen, a->insns_seen + 3);
+	assert_int_equal(a->insn_bound, 6);
+	assert_int_equal(b->insn_bound, 21);
+	picket_verdict_free(a);
+	picket_verdict_free(b);
+}
+
+/* What decides may depend on as many others as a program has instructions: none of it is followed on the C stack. */
+static void test_long_dependences(void **state)
+{
+	enum { TURNS = 200000 };
+	const size_t count = 3 * TURNS + 8;
+	struct picket_insn *insns = calloc(count, sizeof(*insns));
+	const struct picket_verify_options o = {.kind = PICKET_KIND_MEMORY};
+	struct picket_verdict *v = NULL;
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(insns);
+	insns[n++] = (struct picket_insn){.code = 0xb7, .dst = 3, .imm = 1}; /* r3 = 1 */
+	for (unsigned i = 0; i < TURNS; i++) {
+		insns[n++] = (struct picket_insn){.code = 0xb7, .dst = 4, .imm = 5};
+		insns[n++] = (struct picket_insn){.code = 0x0f, .dst = 4, .src = 3};
+		insns[n++] = (struct picket_insn){.code = 0xbf, .dst = 3, .src = 4};
+	}
+	insns[n++] = (struct picket_insn){.code = 0x57, .dst = 3, .imm = 7};               /* r3 &= 7 */
+	insns[n++] = (struct picket_insn){.code = 0xbf, .dst = 2, .src = 10};              /* r2 = r10 */
+	insns[n++] = (struct picket_insn){.code = 0x0f, .dst = 2, .src = 3};               /* r2 += r3 */
+	insns[n++] = (struct picket_insn){.code = 0x72, .dst = 2, .offset = -8, .imm = 1}; /* *(u8 *)(r2 - 8) = 1 */
+	insns[n++] = (struct picket_insn){.code = 0xb7, .dst = 0};                         /* r0 = 0 */
+	insns[n++] = (struct picket_insn){.code = 0x95};                                   /* exit */
+	assert_int_equal(picket_verify_insns(insns, n, NULL, 0, &o, &v), 0);
+	assert_true(v->accepted);
+	assert_true(v->memory_peak < 64 << 20);
+	picket_verdict_free(v);
+	free(insns);
+}
+
 static void test_limits(void **state)
 {
 	const struct sample s = {"unrolled", "mov r0, 0\nmov r3, 0\nadd r3, 2\njne r3, 1000001, -2\nexit\n",
@@ -216,6 +287,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_samples),
 	        cmocka_unit_test(test_loops_cost_nothing),
+	        cmocka_unit_test(test_functions_cost_once),
+	        cmocka_unit_test(test_long_dependences),
 	        cmocka_unit_test(test_limits),
 	};
 
