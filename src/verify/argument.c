@@ -177,8 +177,7 @@ static int check_string(struct verify *v, const struct argument *a)
 /* Slices of it live as long as it does: the stack does not. */
 static int check_dynptr_memory(struct verify *v, const struct argument *a)
 {
-	if (a->p->id != BPF_FUNC_dynptr_from_mem || a->value->kind == VALUE_MAP_VALUE ||
-	    v->kind->flags & KIND_SANDBOX)
+	if (a->p->id != BPF_FUNC_dynptr_from_mem || a->value->kind == VALUE_MAP_VALUE || v->kind->flags & KIND_SANDBOX)
 		return 0;
 	return argument_reject(v, a, "a map's value");
 }
@@ -263,7 +262,8 @@ static int check_base(struct verify *v, const struct argument *a, const struct v
 	case VERIFY_ARG_FUNCTION:
 		return check_function(v, a);
 	case VERIFY_ARG_CALLBACK_CONTEXT:
-		if (a->value->kind != VALUE_STACK && a->value->kind != VALUE_NUMBER && a->value->kind != VALUE_MAP_VALUE)
+		if (a->value->kind != VALUE_STACK && a->value->kind != VALUE_NUMBER &&
+		    a->value->kind != VALUE_MAP_VALUE)
 			return argument_reject(v, a, "a pointer to the stack, or NULL");
 		return 0;
 	case VERIFY_ARG_RECORD:

@@ -125,7 +125,8 @@ static int check_held(struct verify *v)
 		return verify_reject(v, PICKET_REJECT_LOCK, NULL, "unlock before each return",
 		                     "the program ends with a lock held");
 	if (s->reference_count && iterator_holds(s, s->references[0].id))
-		return verify_reject(v, PICKET_REJECT_ITERATOR, NULL, "call its _destroy function on every path that leaves",
+		return verify_reject(v, PICKET_REJECT_ITERATOR, NULL,
+		                     "call its _destroy function on every path that leaves",
 		                     "the program ends without destroying the iterator that instruction %u began",
 		                     v->code.ops[s->references[0].op].insn);
 	if (s->reference_count) {
@@ -389,9 +390,10 @@ int verify_may_sleep(struct verify *v, const char *what)
 
 	v->sleeps = true;
 	if (!verify_program_sleeps(v))
-		return verify_reject(v, PICKET_REJECT_HELPER, NULL,
-		                     "attach where the program may sleep (sections with .s, such as fentry.s/ and lsm.s/)",
-		                     "%s may sleep, and this program may not", what);
+		return verify_reject(
+		        v, PICKET_REJECT_HELPER, NULL,
+		        "attach where the program may sleep (sections with .s, such as fentry.s/ and lsm.s/)",
+		        "%s may sleep, and this program may not", what);
 	if (s->rcu || s->preempt || s->lock)
 		return verify_reject(v, PICKET_REJECT_LOCK, NULL, "call it before or after the section",
 		                     "%s may sleep, which is not allowed within a section that must not", what);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include "verify/call_int.h"
 
-#define LOOPS_MAX (1u << 23)        /* of bpf_loop */
-#define SAMPLES_MAX (128u * 1024)   /* of user_ringbuf_drain */
+#define LOOPS_MAX (1u << 23)      /* of bpf_loop */
+#define SAMPLES_MAX (128u * 1024) /* of user_ringbuf_drain */
 #define ASYNC_MAX 64
 
 struct verify_async {

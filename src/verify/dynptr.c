@@ -54,7 +54,8 @@ static int forget_dynptrs(struct verify *v, uint32_t id)
 int dynptr_overwrite(struct verify *v, const struct slot *s, const struct value *culprit)
 {
 	if (s->value.ref)
-		return verify_reject(v, PICKET_REJECT_DYNPTR, culprit, "submit or discard it first; use another variable",
+		return verify_reject(v, PICKET_REJECT_DYNPTR, culprit,
+		                     "submit or discard it first; use another variable",
 		                     "a dynptr on the stack would be overwritten");
 	return forget_dynptrs(v, s->value.id);
 }

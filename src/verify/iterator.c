@@ -11,8 +11,8 @@
 #include <errno.h>
 #include "verify/call_int.h"
 
-#define NUMBERS_MAX (1u << 23)   /* that bpf_iter_num gives */
-#define OBJECTS_MAX UINT32_MAX   /* that a kernel may have of anything */
+#define NUMBERS_MAX (1u << 23) /* that bpf_iter_num gives */
+#define OBJECTS_MAX UINT32_MAX /* that a kernel may have of anything */
 
 static bool slot_is_iterator(const struct slot *s)
 {
@@ -70,7 +70,8 @@ static int iterator_begin(struct verify *v, const struct argument *a)
 	top = slots_of(v, a, first);
 	for (unsigned i = 0; i < count; i++) {
 		if (slot_is_iterator(top - i))
-			return verify_reject(v, PICKET_REJECT_ITERATOR, a->value, "destroy it first, or use another variable",
+			return verify_reject(v, PICKET_REJECT_ITERATOR, a->value,
+			                     "destroy it first, or use another variable",
 			                     "%s begins an iterator where there is one already", a->p->name);
 		if ((top - i)->bytes[0] == BYTE_DYNPTR)
 			return verify_reject(v, PICKET_REJECT_DYNPTR, a->value, "use another variable",
@@ -101,7 +102,8 @@ static bool is_iterator(const struct verify *v, const struct argument *a, uint32
 
 	for (unsigned i = 0; i < count; i++) {
 		const struct slot *s = top - i;
-		if (!slot_is_iterator(s) || s->value.ref != top->value.ref || (i ? s->value.offset != (int32_t)i + 1 : s->value.offset > 1) ||
+		if (!slot_is_iterator(s) || s->value.ref != top->value.ref ||
+		    (i ? s->value.offset != (int32_t)i + 1 : s->value.offset > 1) ||
 		    s->value.object != verify_kfunc_iterator(a->p))
 			return false;
 	}
@@ -130,10 +132,12 @@ int argument_iterator(struct verify *v, const struct argument *a)
 		return r;
 	top = slots_of(v, a, first);
 	if (!is_iterator(v, a, first))
-		return verify_reject(v, PICKET_REJECT_ITERATOR, a->value, "begin it with its _new function, on every path",
+		return verify_reject(v, PICKET_REJECT_ITERATOR, a->value,
+		                     "begin it with its _new function, on every path",
 		                     "argument %u of %s is no such iterator, or no more", a->arg + 1, a->p->name);
 	if (top->value.flags & VALUE_RCU && !verify_in_rcu(v))
-		return verify_reject(v, PICKET_REJECT_ITERATOR, a->value, "keep the section until the iterator is destroyed",
+		return verify_reject(v, PICKET_REJECT_ITERATOR, a->value,
+		                     "keep the section until the iterator is destroyed",
 		                     "%s is called outside of the section of RCU that its iterator needs", a->p->name);
 	a->facts->iterator_frame = a->value->frame;
 	a->facts->iterator = first;

@@ -6,7 +6,7 @@
 
 #define VERIFY_REGISTERS_BYTES sizeof(bpf_user_pt_regs_t)
 #define VERIFY_SAMPLE_ADDRESS (VERIFY_REGISTERS_BYTES + 8) /* behind them and the period */
-#define BUFFER_BYTES_MAX UINT16_MAX /* whoever attaches the program checks how many there are */
+#define BUFFER_BYTES_MAX UINT16_MAX                        /* whoever attaches the program checks how many there are */
 
 /* The words of kind.def. */
 enum {

@@ -107,9 +107,10 @@ static const struct verify_field *field_at(const struct verify_field *fields, si
 static int check_socket(struct verify *v, const struct value *p, const char *what, int64_t offset, uint64_t size,
                         unsigned access)
 {
-	const struct verify_layout layout = verify_layout_find(p->kind == VALUE_SOCKET        ? VERIFY_LAYOUT_SOCKET
-	                                                       : p->kind == VALUE_SOCK_COMMON ? VERIFY_LAYOUT_SOCK_COMMON
-	                                                                                      : VERIFY_LAYOUT_TCP_SOCK);
+	const struct verify_layout layout =
+	        verify_layout_find(p->kind == VALUE_SOCKET        ? VERIFY_LAYOUT_SOCKET
+	                           : p->kind == VALUE_SOCK_COMMON ? VERIFY_LAYOUT_SOCK_COMMON
+	                                                          : VERIFY_LAYOUT_TCP_SOCK);
 	const struct verify_field *f;
 	int64_t at = p->offset + offset + p->number.wide.smin;
 
@@ -119,13 +120,14 @@ static int check_socket(struct verify *v, const struct value *p, const char *wha
 	f = scalar_is_constant(&p->number, NULL) ? field_at(layout.fields, layout.field_count, at) : NULL;
 	if (f && verify_field_fits(f, at, size, false))
 		return 0;
-	return verify_reject(v, PICKET_REJECT_CONTEXT, p,
-	                     f ? "read the whole field"
-	                       : "see which fields struct bpf_sock and struct bpf_tcp_sock have; a socket that may be no "
-	                         "full one has fewer: see bpf_sk_fullsock",
-	                     f ? "%s at byte %lld, %llu bytes: %s is not read in this width"
-	                       : "%s at byte %lld, %llu bytes: there is no field",
-	                     value_kind_name(p->kind), (long long)at, (unsigned long long)size, f ? f->name : "");
+	return verify_reject(
+	        v, PICKET_REJECT_CONTEXT, p,
+	        f ? "read the whole field"
+	          : "see which fields struct bpf_sock and struct bpf_tcp_sock have; a socket that may be no "
+	            "full one has fewer: see bpf_sk_fullsock",
+	        f ? "%s at byte %lld, %llu bytes: %s is not read in this width"
+	          : "%s at byte %lld, %llu bytes: there is no field",
+	        value_kind_name(p->kind), (long long)at, (unsigned long long)size, f ? f->name : "");
 }
 
 static int reject_access(struct verify *v, const struct value *p, const char *what)

@@ -43,9 +43,9 @@ static const char *object_name(const struct verify *v, const struct value *value
 /* What an algorithm of TCP's congestion control may change of its connection. */
 static bool may_write(const struct verify *v, const struct value *p, int64_t at, uint64_t size)
 {
-	static const char *const fields[] = {"snd_cwnd",    "snd_cwnd_cnt", "snd_cwnd_stamp", "snd_ssthresh", "ecn_flags",
-	                                     "app_limited", "icsk_ca_priv", "pending",        "sk_pacing_rate",
-	                                     "sk_pacing_status"};
+	static const char *const fields[] = {"snd_cwnd",       "snd_cwnd_cnt",    "snd_cwnd_stamp", "snd_ssthresh",
+	                                     "ecn_flags",      "app_limited",     "icsk_ca_priv",   "pending",
+	                                     "sk_pacing_rate", "sk_pacing_status"};
 	struct verify_type_field f;
 
 	if (v->kind->id != PICKET_KIND_STRUCT_OPS || strncmp(v->program->hook, "tcp_congestion_ops.", 19) != 0 ||
@@ -69,7 +69,8 @@ int verify_object_access(struct verify *v, const struct value *p, const char *wh
 		return verify_reject(v, PICKET_REJECT_READ_ONLY, p, "use a helper or a function of the kernel",
 		                     "%s is a kernel object: it may only be read", what);
 	if (p->flags & VALUE_PERCPU)
-		return verify_reject(v, PICKET_REJECT_TYPE, p, "get this CPU's with bpf_this_cpu_ptr or bpf_per_cpu_ptr",
+		return verify_reject(v, PICKET_REJECT_TYPE, p,
+		                     "get this CPU's with bpf_this_cpu_ptr or bpf_per_cpu_ptr",
 		                     "%s is the address of a variable that each CPU has of its own", what);
 	if (!scalar_is_constant(&p->number, NULL))
 		return verify_reject(v, PICKET_REJECT_TYPE, p, "use bpf_probe_read_kernel",
@@ -113,9 +114,9 @@ int verify_object_load(struct verify *v, const struct value *p, int64_t offset, 
 	if (!p->object)
 		return 0;
 	if (!verify_types_field(v->types, p->object, at, size, &f))
-		return verify_reject(v, PICKET_REJECT_TYPE, p, "read whole fields, at their offsets (CO-RE keeps them right)",
-		                     "struct %s has no field of %u bytes at offset %lld", object_name(v, p), size,
-		                     (long long)at);
+		return verify_reject(
+		        v, PICKET_REJECT_TYPE, p, "read whole fields, at their offsets (CO-RE keeps them right)",
+		        "struct %s has no field of %u bytes at offset %lld", object_name(v, p), size, (long long)at);
 	if (f.what != TYPE_FIELD_OBJECT)
 		return 0;
 	ret_value->kind = VALUE_OBJECT;
@@ -175,7 +176,8 @@ static bool type_fits(const struct verify *v, const struct value *value, const c
 
 static int reject_trust(struct verify *v, const struct argument *a, const char *why, const char *hint)
 {
-	return verify_reject(v, PICKET_REJECT_TYPE, a->value, hint, "%s does not take r%u: %s", a->p->name, a->arg + 1, why);
+	return verify_reject(v, PICKET_REJECT_TYPE, a->value, hint, "%s does not take r%u: %s", a->p->name, a->arg + 1,
+	                     why);
 }
 
 static int check_trust(struct verify *v, const struct argument *a)
@@ -193,8 +195,9 @@ static int check_trust(struct verify *v, const struct argument *a)
 	if (a->p->flags & (KFUNC_RCU | KFUNC_RCU_ONLY) && value->flags & VALUE_RCU && verify_in_rcu(v))
 		return 0;
 	return reject_trust(v, a, "nothing vouches for it being there as long as it is used",
-	                    value->flags & VALUE_RCU ? "acquire a reference first (bpf_task_acquire ...)"
-	                                             : "take it from the hook's arguments, or acquire a reference first");
+	                    value->flags & VALUE_RCU
+	                            ? "acquire a reference first (bpf_task_acquire ...)"
+	                            : "take it from the hook's arguments, or acquire a reference first");
 }
 
 int argument_object(struct verify *v, const struct argument *a)
@@ -234,8 +237,9 @@ int argument_socket(struct verify *v, const struct argument *a)
 	if (value->kind != VALUE_OBJECT)
 		return argument_reject(v, a, "a socket");
 	if (!type_fits(v, value, "sock_common"))
-		return verify_reject(v, PICKET_REJECT_TYPE, value, "pass a socket", "%s takes a socket, but r%u is a struct %s",
-		                     a->p->name, a->arg + 1, object_name(v, value));
+		return verify_reject(v, PICKET_REJECT_TYPE, value, "pass a socket",
+		                     "%s takes a socket, but r%u is a struct %s", a->p->name, a->arg + 1,
+		                     object_name(v, value));
 	return check_trust(v, a);
 }
 

@@ -86,8 +86,8 @@ int verify_own_open(struct verify *v)
 	if (!count)
 		return 0;
 	if (count > PICKET_HELPERS_MAX)
-		return verify_reject(v, PICKET_REJECT_HELPER, NULL, "bring fewer", "more than %d helpers of the embedder",
-		                     PICKET_HELPERS_MAX);
+		return verify_reject(v, PICKET_REJECT_HELPER, NULL, "bring fewer",
+		                     "more than %d helpers of the embedder", PICKET_HELPERS_MAX);
 	v->own = calloc(count, sizeof(*v->own));
 	if (!v->own)
 		return -ENOMEM;
@@ -95,7 +95,8 @@ int verify_own_open(struct verify *v)
 		const struct picket_helper *helper = &v->options.helpers[i];
 		if (helper->id < PICKET_HELPER_OWN || !convert(helper, &v->own[i]))
 			return verify_reject(v, PICKET_REJECT_HELPER, NULL, "correct what the embedder says of it",
-			                     "helper %u of the embedder's own is not described as helpers are", helper->id);
+			                     "helper %u of the embedder's own is not described as helpers are",
+			                     helper->id);
 	}
 	return 0;
 }

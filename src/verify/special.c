@@ -11,13 +11,19 @@
 static const char *special_name(enum verify_special_kind kind)
 {
 	static const char *const names[] = {
-	        [SPECIAL_SPIN_LOCK] = "struct bpf_spin_lock", [SPECIAL_RES_SPIN_LOCK] = "struct bpf_res_spin_lock",
-	        [SPECIAL_TIMER] = "struct bpf_timer",         [SPECIAL_WORKQUEUE] = "struct bpf_wq",
-	        [SPECIAL_TASK_WORK] = "struct bpf_task_work", [SPECIAL_KPTR] = "pointer to a kernel object",
+	        [SPECIAL_SPIN_LOCK] = "struct bpf_spin_lock",
+	        [SPECIAL_RES_SPIN_LOCK] = "struct bpf_res_spin_lock",
+	        [SPECIAL_TIMER] = "struct bpf_timer",
+	        [SPECIAL_WORKQUEUE] = "struct bpf_wq",
+	        [SPECIAL_TASK_WORK] = "struct bpf_task_work",
+	        [SPECIAL_KPTR] = "pointer to a kernel object",
 	        [SPECIAL_KPTR_UNTRUSTED] = "untrusted pointer to a kernel object",
-	        [SPECIAL_KPTR_PERCPU] = "per-CPU pointer",    [SPECIAL_UPTR] = "pointer to user memory",
-	        [SPECIAL_LIST_HEAD] = "struct bpf_list_head", [SPECIAL_LIST_NODE] = "struct bpf_list_node",
-	        [SPECIAL_RB_ROOT] = "struct bpf_rb_root",     [SPECIAL_RB_NODE] = "struct bpf_rb_node",
+	        [SPECIAL_KPTR_PERCPU] = "per-CPU pointer",
+	        [SPECIAL_UPTR] = "pointer to user memory",
+	        [SPECIAL_LIST_HEAD] = "struct bpf_list_head",
+	        [SPECIAL_LIST_NODE] = "struct bpf_list_node",
+	        [SPECIAL_RB_ROOT] = "struct bpf_rb_root",
+	        [SPECIAL_RB_NODE] = "struct bpf_rb_node",
 	        [SPECIAL_REFCOUNT] = "struct bpf_refcount",
 	};
 
@@ -26,7 +32,8 @@ static const char *special_name(enum verify_special_kind kind)
 
 static bool is_pointer(enum verify_special_kind kind)
 {
-	return kind == SPECIAL_KPTR || kind == SPECIAL_KPTR_UNTRUSTED || kind == SPECIAL_KPTR_PERCPU || kind == SPECIAL_UPTR;
+	return kind == SPECIAL_KPTR || kind == SPECIAL_KPTR_UNTRUSTED || kind == SPECIAL_KPTR_PERCPU ||
+	       kind == SPECIAL_UPTR;
 }
 
 /* ---- direct access ---- */
@@ -51,7 +58,8 @@ int verify_special_guard(struct verify *v, const struct value *p, const char *wh
 }
 
 /* The special that lies exactly there; NULL: none, or not at a constant place. */
-static int special_at(struct verify *v, const struct value *p, int64_t offset, const struct verify_special **ret_special)
+static int special_at(struct verify *v, const struct value *p, int64_t offset,
+                      const struct verify_special **ret_special)
 {
 	int64_t at = p->offset + offset + p->number.wide.smin;
 	const struct verify_special *specials;

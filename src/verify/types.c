@@ -477,7 +477,8 @@ bool verify_types_function(const struct verify_types *types, const char *name, b
 	return o && type_named(o, name, KIND_BIT(BTF_KIND_FUNC));
 }
 
-bool verify_types_variable(const struct verify_types *types, const char *name, struct verify_type_variable *ret_variable)
+bool verify_types_variable(const struct verify_types *types, const char *name,
+                           struct verify_type_variable *ret_variable)
 {
 	struct opened *o = types_opened(types);
 	uint32_t id = o ? type_named(o, name, KIND_BIT(BTF_KIND_VAR)) : 0;

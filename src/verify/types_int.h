@@ -14,7 +14,7 @@
  * ret_types: verify_types_free(). -EINVAL: does not begin as BTF; -ENOMEM. */
 int verify_types_open(const void *btf, size_t length, struct verify_types **ret_types, struct picket_error *reterr)
         must_check;
-void verify_types_free(struct verify_types *types); /* NULL is allowed */
+void verify_types_free(struct verify_types *types);               /* NULL is allowed */
 struct verify_types *verify_types_of(struct picket_types *types); /* borrowed */
 /* Is there, offset bytes into an object of that type, an object of the wanted one: itself, or in it? */
 bool verify_types_holds(const struct verify_types *types, uint32_t type, int64_t offset, uint32_t wanted);

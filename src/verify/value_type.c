@@ -47,16 +47,11 @@ static const struct {
 	const char *name;
 	enum verify_special_kind kind;
 } structs[] = {
-        {"bpf_spin_lock", SPECIAL_SPIN_LOCK},
-        {"bpf_res_spin_lock", SPECIAL_RES_SPIN_LOCK},
-        {"bpf_timer", SPECIAL_TIMER},
-        {"bpf_wq", SPECIAL_WORKQUEUE},
-        {"bpf_task_work", SPECIAL_TASK_WORK},
-        {"bpf_list_head", SPECIAL_LIST_HEAD},
-        {"bpf_list_node", SPECIAL_LIST_NODE},
-        {"bpf_rb_root", SPECIAL_RB_ROOT},
-        {"bpf_rb_node", SPECIAL_RB_NODE},
-        {"bpf_refcount", SPECIAL_REFCOUNT},
+        {"bpf_spin_lock", SPECIAL_SPIN_LOCK}, {"bpf_res_spin_lock", SPECIAL_RES_SPIN_LOCK},
+        {"bpf_timer", SPECIAL_TIMER},         {"bpf_wq", SPECIAL_WORKQUEUE},
+        {"bpf_task_work", SPECIAL_TASK_WORK}, {"bpf_list_head", SPECIAL_LIST_HEAD},
+        {"bpf_list_node", SPECIAL_LIST_NODE}, {"bpf_rb_root", SPECIAL_RB_ROOT},
+        {"bpf_rb_node", SPECIAL_RB_NODE},     {"bpf_refcount", SPECIAL_REFCOUNT},
 };
 
 static bool special_struct(const char *name, enum verify_special_kind *ret_kind)
@@ -70,7 +65,8 @@ static bool special_struct(const char *name, enum verify_special_kind *ret_kind)
 }
 
 /* The tag right behind a pointer says what the kernel keeps in it. */
-static bool special_pointer(const struct vm_btf *b, const struct vm_btf_type *pointer, struct verify_special *ret_special)
+static bool special_pointer(const struct vm_btf *b, const struct vm_btf_type *pointer,
+                            struct verify_special *ret_special)
 {
 	static const struct {
 		const char *tag;

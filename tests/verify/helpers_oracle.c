@@ -661,9 +661,8 @@ static bool ask_socket(struct oracle *o, int attach, const void *what)
 	const struct socket_access *s = what;
 	const uint32_t size = s->access.size;
 	const uint8_t width = size == 1 ? BPF_B : size == 2 ? BPF_H : size == 4 ? BPF_W : BPF_DW;
-	const struct bpf_insn leave[] = {{.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_1, .off = 2},
-	                                 MOVE(BPF_REG_0, 1),
-	                                 EXIT};
+	const struct bpf_insn leave[] = {
+	        {.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_1, .off = 2}, MOVE(BPF_REG_0, 1), EXIT};
 	struct program p = {.count = 0};
 
 	emit(&p, (struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_DW,
@@ -718,8 +717,8 @@ static void compare_socket(struct oracle *o, enum verify_layout_id id, const str
 			padding = ours && offset > SOCK_DST_PORT && offset < SOCK_DST_PORT + 4;
 			*(padding ? &o->known : &o->differences) += 1;
 			if (!padding || o->all)
-				printf("%s: read of %u bytes at %u of a socket (%u): kernel %s, table %s\n", o->kind->name,
-				       size, offset, id, theirs ? "yes" : "no", ours ? "yes" : "no");
+				printf("%s: read of %u bytes at %u of a socket (%u): kernel %s, table %s\n",
+				       o->kind->name, size, offset, id, theirs ? "yes" : "no", ours ? "yes" : "no");
 		}
 }
 

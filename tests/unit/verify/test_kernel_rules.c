@@ -35,7 +35,8 @@ struct sample {
 	enum picket_kind kind;
 };
 
-#define LOOKUP "mov r6, r1\nstw [r10-4], 1\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\njeq r0, 0, +1\n"
+#define LOOKUP \
+	"mov r6, r1\nstw [r10-4], 1\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\njeq r0, 0, +1\n"
 #define END "mov r0, 0\nexit\n"
 
 static const struct sample samples[] = {
@@ -52,8 +53,8 @@ static const struct sample samples[] = {
         {"a misaligned number", "stdw [r10-9], 7\n" END, REJECT(MISALIGNED), KIND(SCHED_CLS)},
         {"in the sandbox it may be", "stdw [r10-9], 7\n" END, ACCEPTED, KIND(MEMORY)},
         /* helpers */
-        {"a helper that sleeps", "mov r1, r10\nadd r1, -8\nmov r2, 8\nmov r3, 0\ncall copy_from_user\n" END,
-         ACCEPTED, KIND(SYSCALL)},
+        {"a helper that sleeps", "mov r1, r10\nadd r1, -8\nmov r2, 8\nmov r3, 0\ncall copy_from_user\n" END, ACCEPTED,
+         KIND(SYSCALL)},
         {"it does not where it may not", "mov r1, r10\nadd r1, -8\nmov r2, 8\nmov r3, 0\ncall copy_from_user\n" END,
          REJECT(HELPER), KIND(TP_BTF)},
         {"two arguments of trace_printk",
@@ -73,11 +74,12 @@ static const struct sample samples[] = {
          "stw [r10-4], 1\nlddw r1, map[2]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\n" END, REJECT(REFERENCE_LEAK),
          KIND(SK_LOOKUP)},
         {"an element's lock in the sandbox",
-         LOOKUP "ja +2\nmov r0, 0\nexit\nmov r7, r0\nmov r1, r7\ncall spin_lock\nmov r1, r7\ncall spin_unlock\n" END, ACCEPTED,
-         KIND(MEMORY)},
+         LOOKUP "ja +2\nmov r0, 0\nexit\nmov r7, r0\nmov r1, r7\ncall spin_lock\nmov r1, r7\ncall spin_unlock\n" END,
+         ACCEPTED, KIND(MEMORY)},
         {"another element's lock in the sandbox",
-         LOOKUP "ja +2\nmov r0, 0\nexit\nmov r7, r0\nstw [r10-4], 2\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\n"
-                "jeq r0, 0, -9\nmov r8, r0\nmov r1, r7\ncall spin_lock\nmov r1, r8\ncall spin_unlock\n" END,
+         LOOKUP
+         "ja +2\nmov r0, 0\nexit\nmov r7, r0\nstw [r10-4], 2\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\n"
+         "jeq r0, 0, -9\nmov r8, r0\nmov r1, r7\ncall spin_lock\nmov r1, r8\ncall spin_unlock\n" END,
          REJECT(LOCK), KIND(MEMORY)},
         {"a lock without types in the kernel", LOOKUP "ja +2\nmov r0, 0\nexit\nmov r1, r0\ncall spin_lock\n" END,
          REJECT(ARGUMENT), KIND(SCHED_CLS)},
@@ -245,8 +247,7 @@ static struct picket_verdict *verify_made(struct made *m, const char *name, cons
 	struct vm_debug_function function = {.name = "p", .section = "tp_btf/x"};
 	struct vm_debug debug = {.functions = &function, .function_count = 1};
 	struct vm_image_program p = {.name = "p", .section = "tp_btf/x", .debug = &debug};
-	struct verify_program program = {
-	        .maps = &map, .map_count = 1, .hook = "", .license = "GPL", .image = m->image};
+	struct verify_program program = {.maps = &map, .map_count = 1, .hook = "", .license = "GPL", .image = m->image};
 	struct picket_verify_options o = {.kind = PICKET_KIND_TP_BTF};
 	struct picket_verdict *v = NULL;
 	struct picket_error error;
@@ -290,15 +291,14 @@ static const struct {
         {"by half", VALUE "mov r1, 0\nstxw [r6+8], r1\n" END, REJECT(TYPE)},
         {"exchanged with nothing, and forgotten", VALUE "mov r1, r6\nmov r2, 0\ncall 194\n" END,
          REJECT(REFERENCE_LEAK)},
-        {"exchanged where there is none", VALUE "mov r1, r6\nadd r1, 40\nmov r2, 0\ncall 194\n" END,
-         REJECT(ARGUMENT)},
+        {"exchanged where there is none", VALUE "mov r1, r6\nadd r1, 40\nmov r2, 0\ncall 194\n" END, REJECT(ARGUMENT)},
         {"exchanged where nothing is owned", VALUE "mov r1, r6\nadd r1, 8\nmov r2, 0\ncall 194\n" END,
          REJECT(ARGUMENT)},
         {"a lock's bytes", VALUE "ldxw r1, [r6+16]\n" END, REJECT(TYPE)},
-        {"a lock's bytes by a helper",
-         VALUE "mov r1, r6\nadd r1, 16\nmov r2, 4\ncall get_current_comm\n" END, REJECT(TYPE)},
-        {"bytes behind it by a helper",
-         VALUE "mov r1, r6\nadd r1, 40\nmov r2, 8\ncall get_current_comm\n" END, ACCEPTED},
+        {"a lock's bytes by a helper", VALUE "mov r1, r6\nadd r1, 16\nmov r2, 4\ncall get_current_comm\n" END,
+         REJECT(TYPE)},
+        {"bytes behind it by a helper", VALUE "mov r1, r6\nadd r1, 40\nmov r2, 8\ncall get_current_comm\n" END,
+         ACCEPTED},
         {"the lock", VALUE "mov r1, r6\nadd r1, 16\ncall spin_lock\nmov r1, r6\nadd r1, 16\ncall spin_unlock\n" END,
          ACCEPTED},
         {"no lock", VALUE "mov r1, r6\nadd r1, 20\ncall spin_lock\nmov r1, r6\nadd r1, 20\ncall spin_unlock\n" END,
