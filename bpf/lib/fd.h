@@ -19,7 +19,7 @@
 
 static __always_inline struct file *fd_file(struct task_struct *task, __s64 fd)
 {
-	struct fdtable *table = task->files->fdt;
+	struct fdtable *table = READ_POINTER(task, files)->fdt;
 	struct file **files;
 
 	if (fd < 0 || fd >= READ(fdtable, table, max_fds))

@@ -105,6 +105,7 @@ static __always_inline void record_begin(struct scratch *s, struct task_struct *
                                          __s64 result)
 {
 	struct event_header *h = record_header(s);
+	const struct cred *cred;
 
 	/* A constant length, so that the verifier need not follow a loop. */
 	__builtin_memset(s->record, 0, __builtin_constant_p(size) ? size : RECORD_FIXED_MAX);
@@ -112,12 +113,13 @@ static __always_inline void record_begin(struct scratch *s, struct task_struct *
 	h->type = type;
 	h->flags = task->flags & PF_KTHREAD ? EVENT_F_KTHREAD : 0;
 	h->time_ns = bpf_ktime_get_boot_ns();
-	h->start_ns = task->group_leader->start_boottime;
+	h->start_ns = READ_POINTER(task, group_leader)->start_boottime;
 	h->pid = task->tgid;
 	h->tid = task->pid;
-	h->ppid = task->real_parent->tgid;
-	h->uid = task->cred->euid.val;
-	h->gid = task->cred->egid.val;
+	h->ppid = READ_POINTER(task, real_parent)->tgid;
+	cred = READ_POINTER(task, cred);
+	h->uid = cred->euid.val;
+	h->gid = cred->egid.val;
 	h->cpu = bpf_get_smp_processor_id();
 	h->result = result;
 }
@@ -315,7 +317,7 @@ static __always_inline bool task_in_scope(struct task_struct *task)
 		return false;
 	if (!config.cgroup_id)
 		return true;
-	cgroup = task->cgroups->dfl_cgrp;
+	cgroup = READ_POINTER(task, cgroups)->dfl_cgrp;
 	if ((__u32)cgroup->level < config.cgroup_level)
 		return false;
 	at = (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) + 8 * (config.cgroup_level & 255);

@@ -270,8 +270,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	record_begin(s, parent, EVENT_procfork, FIXED_SIZE(procfork), 0);
 	SET(procfork, child_pid, child->tgid);
 	SET(procfork, child_tid, child->pid);
-	SET(procfork, child_start, child->group_leader->start_boottime);
-	SET(procfork, child_ppid, child->real_parent->tgid);
+	SET(procfork, child_start, READ_POINTER(child, group_leader)->start_boottime);
+	SET(procfork, child_ppid, READ_POINTER(child, real_parent)->tgid);
 	SET_SLOT(procfork, comm_new, record_kernel_text(s, child->comm, 16));
 	if (child->pid == child->tgid) /* a thread shares all that matters with its process */
 		SET_SLOT(procfork, creds, task_record_state(s, child));
@@ -333,7 +333,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	}
 	SET(procexit, reaper_tid, reaper);
 	SET(procexit, leader, last);
-	SET(procexit, duration, bpf_ktime_get_boot_ns() - task->group_leader->start_boottime);
+	SET(procexit, duration, bpf_ktime_get_boot_ns() - READ_POINTER(task, group_leader)->start_boottime);
 	record_submit(s);
 	return 0;
 }
