@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Calls, inside: what arguments.c asks of those who know one thing that is handed over. All read v->state; 0, or -EINVAL
+ * Calls, inside: what argument.c asks of those who know one thing that is handed over. All read v->state; 0, or -EINVAL
  * after a rejection, or -ENOMEM.
  */
 #ifndef PICKET_VERIFY_CALL_INT_H

@@ -66,7 +66,7 @@ static int enter_vma(struct verify *v, const struct frame *caller, struct frame 
 
 static int begin_async(struct verify *v, uint32_t function, struct frame *f)
 {
-	const struct verify_async *a = &v->async[v->async_count - 1];
+	const struct verify_async *a = &v->async[v->async_now];
 
 	f->function = function;
 	f->callback = a->kind;
@@ -78,7 +78,9 @@ static int begin_async(struct verify *v, uint32_t function, struct frame *f)
 /* It may set itself again: what is being walked is not walked once more. */
 static int prove_async(struct verify *v, uint32_t function, uint32_t map, enum callback_kind kind)
 {
+	const size_t before = v->async_now;
 	uint64_t bound;
+	int r;
 
 	for (size_t i = 0; i < v->async_count; i++)
 		if (v->async[i].function == function && v->async[i].map == map && v->async[i].kind == kind)
@@ -89,8 +91,13 @@ static int prove_async(struct verify *v, uint32_t function, uint32_t map, enum c
 		v->async = calloc(ASYNC_MAX, sizeof(*v->async));
 	if (!v->async)
 		return -ENOMEM;
-	v->async[v->async_count++] = (struct verify_async){function, map, (uint8_t)kind};
-	return verify_function(v, function, begin_async, &bound);
+	v->async_now = v->async_count++;
+	v->async[v->async_now] = (struct verify_async){function, map, (uint8_t)kind};
+	r = verify_function(v, function, begin_async, &bound);
+	if (r) /* who set it may be walked again: then so is this */
+		v->async_count = v->async_now;
+	v->async_now = before;
+	return r;
 }
 
 /* ---- both ---- */

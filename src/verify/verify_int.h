@@ -9,6 +9,10 @@
  *   flow.c     blocks, loops, live registers   global.c   functions by signature
  *   explain.c  rejections in words: explain_int.h has its own map; example_int.h: inputs that show them
  *   kind.def, proto.def, types.c: tables
+ *   what is handed to calls (call_int.h):
+ *   object.c   pointers to kernel objects     special.c  locks, timers, pointers in maps' values
+ *   dynptr.c   dynptrs                         iterator.c open-coded iterators
+ *   callback.c what the kernel calls           own.c      the embedder's helpers
  */
 #ifndef PICKET_VERIFY_INT_H
 #define PICKET_VERIFY_INT_H
@@ -155,9 +159,9 @@ struct verify_type_field {
 	enum { TYPE_FIELD_NUMBER, TYPE_FIELD_OBJECT, TYPE_FIELD_OTHER_POINTER, TYPE_FIELD_BUFFER } what;
 	uint32_t type; /* of the object that a pointer leads to */
 	bool trusted, rcu, maybe_null;
-	bool untrusted; /* one of a union's members: it may be anything */
-	bool percpu;    /* an address of a variable that each CPU has */
-	bool read_only; /* BUFFER: bytes, whose count nobody knows beforehand */
+	bool untrusted;     /* one of a union's members: it may be anything */
+	bool percpu;        /* an address of a variable that each CPU has */
+	bool read_only;     /* BUFFER: bytes, whose count nobody knows beforehand */
 	const char *member; /* of a field: its name */
 };
 /* What lies at offset in an object: false: outside of it. types may be NULL: nothing is known, false. */
@@ -334,11 +338,11 @@ struct loop {
 /* A state that was at an instruction, kept to see whether a later one is covered by it. */
 struct checkpoint {
 	struct state state;
-	uint32_t branches;      /* paths from here that are not yet at their end */
-	uint32_t hits, misses;  /* states that it covered, or not */
-	bool listed;            /* in v->seen; else it only waits for its paths */
-	uint64_t bound;         /* most instructions from here on, of the paths that are at their end */
-	uint64_t sequence;      /* in the order of their making */
+	uint32_t branches;       /* paths from here that are not yet at their end */
+	uint32_t hits, misses;   /* states that it covered, or not */
+	bool listed;             /* in v->seen; else it only waits for its paths */
+	uint64_t bound;          /* most instructions from here on, of the paths that are at their end */
+	uint64_t sequence;       /* in the order of their making */
 	struct checkpoint *next; /* at the same op */
 	struct checkpoint *older, *newer;
 };
@@ -359,7 +363,7 @@ struct verify_parameter {
 
 struct verify_global {
 	enum { GLOBAL_NONE, GLOBAL_UNKNOWN, GLOBAL_BEGUN, GLOBAL_PROVEN } status; /* NONE: it is not such a one */
-	bool by_signature; /* else it takes nothing */
+	bool by_signature;                                                        /* else it takes nothing */
 	bool returns_void;
 	uint8_t parameter_count;
 	struct verify_parameter parameters[5];
@@ -401,8 +405,8 @@ struct verify {
 	uint8_t *places;          /* by op: PLACE_* */
 	uint16_t *live;           /* by op: registers that are read there or later, before they are written */
 	struct loop_place *loops; /* by op, of blocks' first ones */
-	uint8_t *reached;    /* by op */
-	uint32_t *arrivals;  /* by op: states that came to a join */
+	uint8_t *reached;         /* by op */
+	uint32_t *arrivals;       /* by op: states that came to a join */
 	struct node *nodes;
 	size_t node_count, node_room;
 	struct trail *trails;
@@ -410,22 +414,22 @@ struct verify {
 	uint32_t last_id;
 	uint64_t memory, states, insns_seen, started_ns;
 	uint64_t bound;
-	uint32_t *depths;       /* by function: bytes of stack */
+	uint32_t *depths;              /* by function: bytes of stack */
 	struct verify_global *globals; /* by function */
 	uint8_t *symbols;              /* by index: enum verify_symbol; 0: not asked for yet */
-	uint32_t globals_begun; /* that are being verified, one because of the other */
-	uint32_t frames;        /* that were active at once */
-	bool changes_packet;    /* something was called that may move the packet */
-	struct loop *loop;      /* that is being proven */
-	uint8_t *loop_failures; /* by op */
-	bool starting;          /* the current state begins a turn: it is at its head, but has not come back */
-	bool no_induction;      /* loops are unrolled */
-	bool induced;           /* a loop was proven by induction: what it widened may be missed later */
+	uint32_t globals_begun;        /* that are being verified, one because of the other */
+	uint32_t frames;               /* that were active at once */
+	bool changes_packet;           /* something was called that may move the packet */
+	struct loop *loop;             /* that is being proven */
+	uint8_t *loop_failures;        /* by op */
+	bool starting;                 /* the current state begins a turn: it is at its head, but has not come back */
+	bool no_induction;             /* loops are unrolled */
+	bool induced;                  /* a loop was proven by induction: what it widened may be missed later */
 	bool out_of_memory;
-	struct verify_proto *own; /* the embedder's helpers, by their index in the options */
+	struct verify_proto *own;          /* the embedder's helpers, by their index in the options */
 	struct verify_specials **specials; /* by map, when they were asked for: value_type.c */
 	struct verify_async *async;        /* callbacks that run later: callback.c */
-	size_t async_count;
+	size_t async_count, async_now;
 	bool locks, locks_known; /* spin_lock is called somewhere */
 	bool sleeps;             /* something was called that may sleep */
 };
@@ -552,13 +556,13 @@ struct call_facts {
 	uint64_t length;   /* SIZE, at most */
 	uint32_t function; /* index */
 	bool has_function;
-	uint32_t released; /* reference; 0: none */
-	uint32_t cast;     /* reference of the socket that the result is another view of; 0: none */
-	uint32_t object;   /* type of the per-CPU variable, or of what the place for a pointer is for */
-	const char *kptr;  /* the same as a name; NULL: none */
-	uint32_t type;     /* TYPE */
+	uint32_t released;       /* reference; 0: none */
+	uint32_t cast;           /* reference of the socket that the result is another view of; 0: none */
+	uint32_t object;         /* type of the per-CPU variable, or of what the place for a pointer is for */
+	const char *kptr;        /* the same as a name; NULL: none */
+	uint32_t type;           /* TYPE */
 	uint32_t variable_bytes; /* of the per-CPU variable; 0: not known */
-	uint32_t owner;    /* the map whose value holds the timer or the work */
+	uint32_t owner;          /* the map whose value holds the timer or the work */
 	bool has_owner;
 	bool has_dynptr; /* the first that is used, not made */
 	uint8_t dynptr_kind;
@@ -595,8 +599,8 @@ bool verify_in_loop(const struct verify *v, uint32_t op, uint32_t head); /* op: 
 uint16_t verify_live(const struct verify *v, const struct state *s, uint32_t frame);
 
 /* ---- global.c ---- */
-void global_find(struct verify *v);          /* those whose signature says enough; before verify_flow_find() */
-void global_find_closed(struct verify *v);   /* those that take nothing; after it */
+void global_find(struct verify *v);        /* those whose signature says enough; before verify_flow_find() */
+void global_find_closed(struct verify *v); /* those that take nothing; after it */
 /* Instead of walking into it. -EOPNOTSUPP: this time, it must be walked into. */
 int global_call(struct verify *v, uint32_t function) must_check;
 int global_exit(struct verify *v) must_check; /* from one that is walked on its own */

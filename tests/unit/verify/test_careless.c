@@ -43,7 +43,7 @@ static const struct {
          "stdw [r10-8], 1\nstxdw [r1], r10\nmov r0, 0\nexit\n",
          MEMORY, REJECT(STACK_BOUNDS)},
         {"recursion that ends",
-         "mov r1, 2\ncall local +1\nexit\nmov r0, 0\njeq r1, 0, +2\nsub r1, 1\ncall local -4\nexit\n", MEMORY,
+         "mov r1, 1\ncall local +1\nexit\nmov r0, 0\njeq r1, 0, +2\nsub r1, 1\ncall local -4\nexit\n", MEMORY,
          REJECT(RECURSION)},
         {"an index that was compared with the length on one way only",
          "mov r0, 0\njlt r2, 1, +14\nldxb r3, [r1]\njge r3, r2, +10\n" FAR "add r1, r3\nldxb r0, [r1]\nexit\n", MEMORY,
@@ -60,12 +60,16 @@ static const struct {
          "ldxw r6, [r1+12]\nstw [r10-4], 1\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\n"
          "jeq r6, 7, +11\njeq r0, 0, +12\n" FAR "mov r9, 0\nldxdw r0, [r0]\nexit\n",
          XDP, REJECT(NULL_POINTER)},
+        {"NULL and some bytes is not NULL",
+         "stw [r10-4], 1\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\nadd r0, 8\n"
+         "jeq r0, 0, +1\nldxdw r0, [r0]\nexit\n",
+         XDP, REJECT(NULL_POINTER)},
         {"two places of the stack",
-         "mov r0, 0\njlt r2, 1, +15\nldxb r3, [r1]\nmov r4, r10\nadd r4, -512\njeq r3, 7, +11\nadd r4, 504\n" FAR
+         "mov r0, 0\njlt r2, 1, +16\nldxb r3, [r1]\nmov r4, r10\nadd r4, -512\njeq r3, 7, +11\nadd r4, 504\n" FAR
          "stdw [r4-8], 1\nexit\n",
          MEMORY, REJECT(STACK_BOUNDS)},
         {"two parts of a value",
-         "mov r0, 0\njlt r2, 8, +18\nldxb r3, [r1]\nldxb r5, [r1+1]\nand r3, 127\nlddw r4, map_value[0]\n"
+         "mov r0, 0\njlt r2, 8, +19\nldxb r3, [r1]\nldxb r5, [r1+1]\nand r3, 127\nlddw r4, map_value[0]\n"
          "jeq r5, 7, +11\nand r3, 7\n" FAR "add r4, r3\nldxb r0, [r4]\nexit\n",
          MEMORY, REJECT(OUT_OF_BOUNDS)},
         {"two parts of a value, added before the ways meet",
@@ -81,16 +85,31 @@ static const struct {
          "jgt r4, 15, +2\nadd r1, r3\nldxb r0, [r1]\nexit\n",
          MEMORY, REJECT(PACKET_BOUNDS)},
         {"what a way that was not walked again relies on",
-         "mov r0, 0\njlt r2, 16, +41\nldxb r5, [r1]\n" FAR
-         "jeq r5, 1, +3\njeq r5, 2, +4\nmov r4, 1\nja +14\nmov r4, 200\nja +2\nmov r4, 1\nja +0\n" FAR FAR
+         "mov r0, 0\njlt r2, 16, +51\nldxb r5, [r1]\n" FAR
+         "jeq r5, 1, +3\njeq r5, 2, +4\nmov r4, 1\nja +24\nmov r4, 200\nja +12\nmov r4, 1\n" FAR "ja +0\n" FAR FAR
          "add r1, r4\nldxb r0, [r1]\nexit\n",
          MEMORY, REJECT(PACKET_BOUNDS)},
         {"a caller's number",
-         "mov r0, 0\njlt r2, 16, +17\nldxb r5, [r1]\nmov r7, r1\nmov r6, 200\njeq r5, 1, +1\nmov r6, 1\n" FAR
-         "call local +3\nadd r7, r6\nldxb r0, [r7]\nexit\n" FAR "mov r0, 0\nexit\n",
+         "mov r0, 0\njlt r2, 16, +21\nldxb r5, [r1]\nmov r7, r1\nstdw [r10-8], 0\nmov r6, 200\njeq r5, 1, +1\n"
+         "mov r6, 1\nmov r1, r10\nadd r1, -8\n" FAR "call local +3\nadd r7, r6\nldxb r0, [r7]\nexit\n" FAR
+         "stdw [r1], 1\nmov r0, 0\nexit\n",
+         MEMORY, REJECT(PACKET_BOUNDS)},
+        {"as much less than another number, and by another constant",
+         "mov r0, 0\njlt r2, 16, +19\nldxdw r3, [r1]\nldxb r5, [r1+8]\nmov r4, r3\njeq r5, 7, +11\n" FAR
+         "ja +1\nsub r4, 60\njgt r4, 15, +2\nadd r1, r3\nldxb r0, [r1]\nexit\n",
+         MEMORY, REJECT(PACKET_BOUNDS)},
+        {"an index that may be the length",
+         "mov r0, 0\njlt r2, 1, +4\nldxb r3, [r1]\njgt r3, r2, +2\nadd r1, r3\nldxb r0, [r1]\nexit\n", MEMORY,
+         REJECT(PACKET_BOUNDS)},
+        {"a number taken from a pointer",
+         "mov r0, 0\njlt r2, 1, +6\nldxb r3, [r1]\nand r3, 15\nlddw r4, map_value[0]\nsub r4, r3\n"
+         "ldxb r0, [r4]\nexit\n",
+         MEMORY, REJECT(OUT_OF_BOUNDS)},
+        {"a number that was less than the length, and then grew",
+         "mov r0, 0\njlt r2, 1, +5\nldxb r3, [r1]\njge r3, r2, +3\nadd r3, 5\nadd r1, r3\nldxb r0, [r1]\nexit\n",
          MEMORY, REJECT(PACKET_BOUNDS)},
         {"a slot that was written on one way only",
-         "mov r0, 0\njlt r2, 8, +14\nldxb r3, [r1]\njeq r3, 7, +11\nstdw [r10-8], 5\n" FAR
+         "mov r0, 0\njlt r2, 8, +15\nldxb r3, [r1]\njeq r3, 7, +11\nstdw [r10-8], 5\n" FAR
          "mov r9, 0\nldxdw r0, [r10-8]\nexit\n",
          MEMORY, REJECT(UNINITIALISED)},
         {"a number that decides where to go on",
@@ -98,7 +117,7 @@ static const struct {
          "jgt r4, 15, +2\nmov r0, 0\nexit\nmov r0, r1\nexit\n",
          MEMORY, REJECT(POINTER_LEAK)},
         {"the second of two numbers of a sum",
-         "mov r0, 0\njlt r2, 16, +17\nldxb r3, [r1]\nmov r6, 200\njeq r3, 7, +11\nmov r6, 1\n" FAR
+         "mov r0, 0\njlt r2, 16, +18\nldxb r3, [r1]\nmov r6, 200\njeq r3, 7, +11\nmov r6, 1\n" FAR
          "mov r4, 0\nadd r4, r6\nadd r1, r4\nldxb r0, [r1]\nexit\n",
          MEMORY, REJECT(PACKET_BOUNDS)},
         {"a place before the packet compared with its end",

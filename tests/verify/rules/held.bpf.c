@@ -225,6 +225,27 @@ int timer_of_no_timer(struct __sk_buff *skb)
 	return 0;
 }
 
+/* What is wrong in a callback is wrong, too, where the loop before it is walked turn by turn. */
+static int tick_after_loop(void *map, __u32 *key, struct timed *value)
+{
+	return *(volatile __u64 *)(&value->count + 1) & 0;
+}
+
+BROKEN("out-of-bounds")
+SEC("tc")
+int timer_after_a_loop(struct __sk_buff *skb)
+{
+	__u32 key = 1, sum = 0;
+	struct timed *v = bpf_map_lookup_elem(&timers, &key);
+
+	if (!v)
+		return 0;
+	for (__u32 i = 0; i < 20; i++)
+		sum += bpf_get_prandom_u32() & 3;
+	bpf_timer_set_callback(&v->timer, tick_after_loop);
+	return sum;
+}
+
 /* ---- work ---- */
 
 static int work(void *map, int *key, void *value)
