@@ -244,7 +244,8 @@ static const struct value *find_copy(const struct frame *f, uint32_t id, int32_t
 	return NULL;
 }
 
-/* x << 32 >> 32 is how older instruction sets cut off the upper half: if x has none, x comes out, and stays a copy of it. */
+/* x << 32 >> 32 is how older instruction sets cut off the upper half: if x has none, x comes out, and stays a copy of it;
+ * else a number comes out whose lower half is that of x. */
 static void keep_shifted(struct verify *v, struct alu alu, struct value *dst, const struct value *before, uint64_t by)
 {
 	const struct value *copy;
@@ -261,6 +262,10 @@ static void keep_shifted(struct verify *v, struct alu alu, struct value *dst, co
 			node_need(v, copy->node);
 			node_need(v, before->node);
 			*dst = *copy;
+		} else if (alu.op == SCALAR_RSH) {
+			dst->id = before->shifted;
+			dst->add = before->shifted_add;
+			dst->add_half = true;
 		}
 	}
 }

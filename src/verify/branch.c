@@ -62,29 +62,26 @@ static int32_t room_shifted(const struct value *from, const struct value *to)
 	return room <= -ROOM_OFFSET_MAX || room >= ROOM_OFFSET_MAX ? ROOM_NONE : (int32_t)room;
 }
 
-/* What `changed` says of a value with the same id; false: nothing. */
-static bool shared_number(const struct value *value, const struct value *changed, struct scalar *ret_number)
+/* What `changed` says of a value with the same id. false: it cannot be. */
+static bool share_number(struct value *value, const struct value *changed)
 {
-	struct scalar by = scalar_constant((uint64_t)((int64_t)value->add - changed->add));
+	struct scalar expected = changed->number, by = scalar_constant((uint64_t)((int64_t)value->add - changed->add));
 	bool half = value->add_half || changed->add_half;
+	bool whole = !half || value->number.wide.umax <= UINT32_MAX; /* else nothing is said of the upper half */
 
-	if (half && value->number.wide.umax > UINT32_MAX)
-		return false;
-	*ret_number = changed->number;
 	if (value->add != changed->add || half)
-		scalar_alu(SCALAR_ADD, !half, ret_number, &by);
-	return true;
+		scalar_alu(SCALAR_ADD, !half, &expected, &by);
+	return scalar_assume(SCALAR_EQ, whole, &value->number, &expected);
 }
 
 static int share_with(struct verify *v, struct value *value, void *user)
 {
 	const struct value *changed = user;
-	struct scalar expected;
 	int32_t room;
 
-	if (value->kind != VALUE_NUMBER || value->id != changed->id || !shared_number(value, changed, &expected))
+	if (value->kind != VALUE_NUMBER || value->id != changed->id)
 		return 0;
-	if (!scalar_assume(SCALAR_EQ, true, &value->number, &expected))
+	if (!share_number(value, changed))
 		return -EAGAIN; /* no such value: this way is impossible */
 	room = room_shifted(changed, value);
 	value->room = MAX(value->room, room);

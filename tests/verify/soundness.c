@@ -232,6 +232,7 @@ static int run_campaign(struct campaign *s)
 	}
 	summarise(s);
 	soundness_world_done(&s->world);
+	object_programs_free(s->objects, s->object_count);
 	return s->found;
 }
 

@@ -169,6 +169,7 @@ struct object_program {
 };
 /* Programs of an object that can be run here are appended. Returns 0 or -errno. */
 int object_programs_read(const char *path, struct object_program **programs, size_t *count);
+void object_programs_free(struct object_program *programs, size_t count);
 /* Prints a line with the verdict on each of its programs. Returns 0 or -errno. */
 int object_judge(const char *path);
 

@@ -332,7 +332,8 @@ static void take_argument(struct monitor *m, const struct helper_model *h, unsig
 	case PICKET_ARG_NONE:
 		return;
 	case PICKET_ARG_ANY:
-		if (h->proto->args[reg - 1].base == VERIFY_ARG_ANY) /* not what the kernel does not look at */
+		if (h->proto->args[reg - 1].base == VERIFY_ARG_ANY &&
+		    !(h->proto->args[reg - 1].flags & VERIFY_ARG_UNSET && m->runnable->leaks))
 			take_any(m, tag, reg);
 		return;
 	case PICKET_ARG_MAP:

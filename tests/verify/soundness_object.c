@@ -4,13 +4,22 @@
 #include <stdlib.h>
 #include "tests/verify/soundness.h"
 
-/* Worlds and programs stay until the process ends: an object's image holds the contents of its constants. */
-static int make_world(const struct picket_image *image, struct soundness_world **ret_world)
+/* What programs of an object share; the image holds the contents of its constants. */
+struct opened {
+	struct picket_image *image;
+	struct picket_map_spec *specs;
+	struct soundness_world *world;
+	struct opened *next;
+};
+static struct opened *all_opened;
+
+static int make_world(struct picket_image *image, struct soundness_world **ret_world)
 {
 	size_t count = picket_image_map_count(image);
 	struct picket_map_spec *specs = calloc(count + 1, sizeof(*specs));
 	struct soundness_world *w = calloc(1, sizeof(*w));
-	int r = specs && w ? 0 : -ENOMEM;
+	struct opened *opened = malloc(sizeof(*opened));
+	int r = specs && w && opened ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !r && i < count; i++)
 		specs[i] = *picket_image_map(image, i);
@@ -19,8 +28,11 @@ static int make_world(const struct picket_image *image, struct soundness_world *
 	if (r) {
 		free(specs);
 		free(w);
+		free(opened);
 		return r;
 	}
+	*opened = (struct opened){.image = image, .specs = specs, .world = w, .next = all_opened};
+	all_opened = opened;
 	for (size_t i = 0; i < count; i++) {
 		struct picket_image_data data;
 		if (picket_image_data(image, i, &data) && data.frozen)
@@ -30,12 +42,25 @@ static int make_world(const struct picket_image *image, struct soundness_world *
 	return 0;
 }
 
+/* Contexts that lead to memory of any length, or to kernel objects, have no model. */
+static bool leads_outside(enum picket_kind kind)
+{
+	const struct verify_kind *k = verify_kind_find(kind);
+
+	for (size_t i = 0; i < k->field_count; i++)
+		if (k->fields[i].type == FIELD_MEMORY || k->fields[i].type == FIELD_OBJECT)
+			return true;
+	return false;
+}
+
 /* What can be run here, and is accepted as it is. */
 static bool is_of_use(struct test_case *c, struct soundness_world *w)
 {
 	struct judgement judgement;
 	struct runnable r;
 
+	if (leads_outside(c->kind))
+		return false;
 	case_judge(c, &judgement);
 	if (!judgement.accepted || runnable_make(&r, c, &judgement, w))
 		return false;
@@ -88,11 +113,30 @@ int object_programs_read(const char *path, struct object_program **programs, siz
 	struct soundness_world *w;
 	int r = picket_image_open_file(path, &image, NULL);
 
-	if (!r)
-		r = make_world(image, &w);
+	if (r)
+		return r;
+	r = make_world(image, &w);
+	if (r)
+		picket_image_free(image);
 	for (size_t i = 0; !r && i < picket_image_program_count(image); i++)
 		r = read_program(image, i, w, path, programs, count);
 	return r;
+}
+
+void object_programs_free(struct object_program *programs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(programs[i].program);
+	free(programs);
+	while (all_opened) {
+		struct opened *opened = all_opened;
+		all_opened = opened->next;
+		soundness_world_done(opened->world);
+		free(opened->world);
+		free(opened->specs);
+		picket_image_free(opened->image);
+		free(opened);
+	}
 }
 
 /* ---- as they are ---- */

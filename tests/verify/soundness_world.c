@@ -211,12 +211,18 @@ static const struct picket_map_spec *spec_that_exists(const struct picket_map_sp
 	return other;
 }
 
+/* What is found in these is no value. */
+static bool holds_sockets(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_SOCKMAP || type == BPF_MAP_TYPE_SOCKHASH || type == BPF_MAP_TYPE_XSKMAP;
+}
+
 static int make_map(struct soundness_world *w, size_t index)
 {
 	struct picket_map_spec spec;
 	uint32_t key = 0;
 
-	if (!spec_that_exists(&w->specs[index], &spec, &w->maps[index]))
+	if (holds_sockets(w->specs[index].type) || !spec_that_exists(&w->specs[index], &spec, &w->maps[index]))
 		return -EOPNOTSUPP;
 	if (!spec.inner)
 		return 0;

@@ -64,6 +64,20 @@ static const struct {
          "stw [r10-4], 1\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\nadd r0, 8\n"
          "jeq r0, 0, +1\nldxdw r0, [r0]\nexit\n",
          XDP, REJECT(NULL_POINTER)},
+        {"the lower half of a number is not that number",
+         "mov r0, 0\njlt r2, 16, +5\nldxdw r3, [r1]\nmov32 r4, r3\njgt r4, 15, +2\nadd r1, r3\nldxb r0, [r1]\nexit\n",
+         MEMORY, REJECT(OUT_OF_BOUNDS)},
+        {"a counter that goes both ways",
+         "mov r6, 50\njlt r6, 1, +8\njgt r6, 98, +7\ncall get_prandom_u32\nand r0, 1\njeq r0, 0, +2\nadd r6, 1\n"
+         "ja -7\nsub r6, 1\nja -9\nmov r0, 0\nexit\n",
+         MEMORY, REJECT(INFINITE_LOOP)},
+        {"a slot that a loop writes, if it turns at all",
+         "mov r3, 0\njge r3, r2, +3\nstdw [r10-8], 1\nadd r3, 1\nja -4\nldxdw r0, [r10-8]\nexit\n", MEMORY,
+         REJECT(UNINITIALISED)},
+        {"packet data that a loop compares, if it turns at all",
+         "ldxw r2, [r1]\nldxw r3, [r1+4]\nldxw r6, [r1+12]\nmov r5, 0\nmov r0, 0\njge r5, r6, +5\nmov r4, r2\n"
+         "add r4, 14\njgt r4, r3, +3\nadd r5, 1\nja -6\nldxb r0, [r2+13]\nexit\n",
+         XDP, REJECT(PACKET_BOUNDS)},
         {"two places of the stack",
          "mov r0, 0\njlt r2, 1, +16\nldxb r3, [r1]\nmov r4, r10\nadd r4, -512\njeq r3, 7, +11\nadd r4, 504\n" FAR
          "stdw [r4-8], 1\nexit\n",
