@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "picket/vm.h"
+#include "vm/helper.h"
 #include "vm/isa.h"
 
 /* ---- functions as values: what LDDW_FUNCTION loads. Whatever a program makes of it, it is checked at the call ---- */
@@ -191,14 +192,6 @@ int vm_code_seal(void *code, size_t mapped) must_check;
 void vm_code_unmap(void *code, size_t mapped);
 
 /* ---- helpers (helper.def) ---- */
-/* id 1 .. 2^16: ours; PICKET_HELPER_OWN and above: the program's embedder's. NULL: no such. helpers, count: the
- * embedder's. */
-const struct picket_helper *vm_helper_find(uint32_t id, const struct picket_helper *helpers, size_t count);
-const struct picket_helper *vm_helper_by_name(const char *name); /* one of ours */
-/* Of any helper that the kernel has, here or not: "get_current_task"; NULL: not even the kernel has it. */
-const char *vm_helper_name(uint32_t id);
-/* Do the types of its arguments fit together (a size after MEM, a map before MAP_KEY ...)? */
-bool vm_helper_is_valid(const struct picket_helper *helper);
 /* For the interpreter and checked code: tests the arguments against the helper's types, then calls it. A wrong one is a
  * fault (result 0). run->frame must be set. */
 uint64_t vm_helper_call(struct picket_run *run, const struct picket_helper *helper, uint64_t r1, uint64_t r2,

@@ -21,7 +21,7 @@
 
 #include "base/base.h"
 #include "verify/verify_int.h"
-#include "vm/vm_int.h"
+#include "vm/helper.h"
 
 /* ---- chance ---- */
 struct chance {

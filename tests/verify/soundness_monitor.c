@@ -212,7 +212,7 @@ static void wide(struct monitor *m, const struct vm_op *op)
 		*dst = (struct tag){.kind = TAG_FUNCTION};
 		return;
 	case VM_LDDW_MAP_VALUE: {
-		size_t insn = vm_op_first_slot(op), count;
+		size_t insn = op->insn, count;
 		map = m->world->maps[picket_program_insns(m->runnable->program, &count)[insn].imm];
 		const struct picket_map_spec *spec = picket_map_spec(map);
 		*dst = monitor_object(m, OBJECT_VALUE, (uintptr_t)picket_map_values(map), spec->value_size,

@@ -369,7 +369,7 @@ static int take_insns(struct runnable *r, const struct test_case *c, struct pick
 				pool_add(r, (uint64_t)(int64_t)insns[i].imm);
 			continue;
 		}
-		if (insns[i].imm == VM_HELPER_TAIL_CALL || add_model(r, (uint32_t)insns[i].imm, &model))
+		if (insns[i].imm == BPF_FUNC_tail_call || add_model(r, (uint32_t)insns[i].imm, &model))
 			return -EOPNOTSUPP;
 		insns[i].imm = (int32_t)model->row.id;
 	}
@@ -399,7 +399,7 @@ static int load(struct runnable *r, const struct picket_insn *insns, size_t coun
 	if (!r->by_insn)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->ops.count; i++)
-		r->by_insn[vm_op_first_slot(&r->ops.ops[i])] = &r->ops.ops[i];
+		r->by_insn[r->ops.ops[i].insn] = &r->ops.ops[i];
 	return 0;
 }
 
