@@ -130,6 +130,10 @@ static void do_bound(struct generator *g)
 		emit(g, VM_MOV64_REG, copy, reg, 0, 0);
 		if (below(g, 2))
 			emit(g, VM_ADD64_IMM, copy, 0, 0, some_constant(g));
+		if (below(g, 2)) { /* and of its lower half, as older instruction sets compare it */
+			emit(g, VM_LSH64_IMM, copy, 0, 0, 32);
+			emit(g, VM_RSH64_IMM, copy, 0, 0, 32);
+		}
 		set_register(g, copy, HOLDS_NUMBER, 0, 0);
 		jump_to(g, &g->leave, VM_JGT64_IMM, copy, 0, limit);
 		break;
