@@ -42,6 +42,10 @@ static const struct {
          "mov r1, r10\nadd r1, -8\ncall local +3\nldxdw r1, [r10-8]\nldxdw r0, [r1-8]\nexit\n"
          "stdw [r10-8], 1\nstxdw [r1], r10\nmov r0, 0\nexit\n",
          MEMORY, REJECT(STACK_BOUNDS)},
+        {"a callback's result of which the lower half alone is 0",
+         "mov r1, 4\nlddw r2, function +6\nmov r3, 0\nmov r4, 0\ncall loop\nmov r0, 0\nexit\n"
+         "lsh r1, 42\nmov r0, r1\nexit\n",
+         MEMORY, REJECT(RETURN_VALUE)},
         {"recursion that ends",
          "mov r1, 1\ncall local +1\nexit\nmov r0, 0\njeq r1, 0, +2\nsub r1, 1\ncall local -4\nexit\n", MEMORY,
          REJECT(RECURSION)},
