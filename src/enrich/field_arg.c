@@ -39,15 +39,6 @@ const struct arg_info *field_find_arg(const struct field_query *q)
 	return q->ref->has_index ? listed_arg(q->event, q->ref->index) : event_find_arg(q->event->info, q->ref->key);
 }
 
-bool field_number_arg(const struct event *e, const char *name, uint64_t *ret_number)
-{
-	const struct arg_info *a = event_find_arg(e->info, str_from(name));
-	if (!a || a->kind == ARG_DERIVED)
-		return false;
-	*ret_number = event_arg_number(e, a);
-	return true;
-}
-
 /* ---- loading ---- */
 
 static bool is_text(enum arg_type type)
@@ -311,13 +302,13 @@ static char protocol_letter(const struct field_query *q)
 static void add_fd_of_event(const struct field_query *q, struct buf *out)
 {
 	struct value name = {.kind = VALUE_NULL};
-	char kind = field_fd_char(q), protocol = kind == '4' || kind == '6' ? protocol_letter(q) : '\0';
+	char kind = field_fd_letter(q)[0], protocol = kind == '4' || kind == '6' ? protocol_letter(q) : '\0';
 	buf_add_char(out, '<');
 	buf_add_char(out, kind);
 	if (protocol)
 		buf_add_char(out, protocol);
 	buf_add_char(out, '>');
-	field_fd_name(q, &name);
+	field_get_fd_name(q, &name);
 	if (name.kind == VALUE_STR)
 		buf_add_str(out, name.str);
 }

@@ -50,58 +50,52 @@ static void get_time_text(const struct field_query *q, struct value *v)
 	set_buf(q, v, &text);
 }
 
-static bool get_time(const struct field_query *q, struct value *v)
+void field_get_time(const struct field_query *q, struct value *v)
 {
 	const struct enrich *e = q->view->enrich;
 	uint64_t now = q->event->header->time_ns;
 
 	switch (q->ref->id) {
-	case FIELD_EVT_TIME:
-	case FIELD_EVT_TIME_S:
-	case FIELD_EVT_TIME_ISO8601:
-	case FIELD_EVT_DATETIME:
-	case FIELD_EVT_DATETIME_S:
-		get_time_text(q, v);
-		return true;
 	case FIELD_EVT_RAWTIME:
 		set_u64(v, real_ns(q));
-		return true;
+		break;
 	case FIELD_EVT_RAWTIME_S:
 		set_u64(v, real_ns(q) / NS_PER_S);
-		return true;
+		break;
 	case FIELD_EVT_RAWTIME_NS:
 		set_u64(v, real_ns(q) % NS_PER_S);
-		return true;
+		break;
 	case FIELD_EVT_RELTIME:
 		set_u64(v, since(now, e->first_ns));
-		return true;
+		break;
 	case FIELD_EVT_RELTIME_S:
 		set_u64(v, since(now, e->first_ns) / NS_PER_S);
-		return true;
+		break;
 	case FIELD_EVT_RELTIME_NS:
 		set_u64(v, since(now, e->first_ns) % NS_PER_S);
-		return true;
+		break;
 	case FIELD_EVT_DELTATIME:
 		set_u64(v, since(now, e->previous_ns));
-		return true;
+		break;
 	case FIELD_EVT_DELTATIME_S:
 		set_u64(v, since(now, e->previous_ns) / NS_PER_S);
-		return true;
+		break;
 	case FIELD_EVT_DELTATIME_NS:
 		set_u64(v, since(now, e->previous_ns) % NS_PER_S);
-		return true;
+		break;
 	case FIELD_EVT_LATENCY:
 	case FIELD_EVT_LATENCY_S:
 	case FIELD_EVT_LATENCY_NS:
 	case FIELD_EVT_LATENCY_QUANTIZED:
 	case FIELD_EVT_WAIT_LATENCY:
 		set_u64(v, 0);
-		return true;
+		break;
 	case FIELD_EVT_LATENCY_HUMAN:
 		set_str(v, STR("0ns"));
-		return true;
+		break;
 	default:
-		return false;
+		get_time_text(q, v);
+		break;
 	}
 }
 
@@ -228,25 +222,12 @@ static void count_failure(const struct field_query *q, enum field_id id, struct 
 		set_u64(v, q->event->header->result < 0);
 }
 
-static bool get_of_result(const struct field_query *q, struct value *v)
+void field_get_result(const struct field_query *q, struct value *v)
 {
 	int64_t result = q->event->header->result;
 
-	switch (q->ref->id) {
-	case FIELD_EVT_RES:
-	case FIELD_EVT_RAWRES:
-	case FIELD_EVT_FAILED:
-	case FIELD_EVT_COUNT_ERROR:
-	case FIELD_EVT_COUNT_ERROR_FILE:
-	case FIELD_EVT_COUNT_ERROR_NET:
-	case FIELD_EVT_COUNT_ERROR_MEMORY:
-	case FIELD_EVT_COUNT_ERROR_OTHER:
-		break;
-	default:
-		return false;
-	}
 	if (!has_result(q->event))
-		return true;
+		return;
 	switch (q->ref->id) {
 	case FIELD_EVT_RES:
 		get_result(q, v);
@@ -264,7 +245,6 @@ static bool get_of_result(const struct field_query *q, struct value *v)
 		count_failure(q, q->ref->id, v);
 		break;
 	}
-	return true;
 }
 
 /* ---- input and output ---- */
@@ -319,11 +299,11 @@ static void get_is_syslog(const struct field_query *q, struct value *v)
 {
 	struct value name = {.kind = VALUE_NULL};
 	if (is_write(q->event))
-		field_fd_name(q, &name);
+		field_get_fd_name(q, &name);
 	set_bool(v, name.kind == VALUE_STR && str_contains(name.str, STR("/dev/log")));
 }
 
-static void get_io(const struct field_query *q, struct value *v)
+void field_get_io(const struct field_query *q, struct value *v)
 {
 	const struct event *e = q->event;
 
@@ -356,19 +336,6 @@ static void get_io(const struct field_query *q, struct value *v)
 
 /* ---- opening ---- */
 
-static bool is_open_family(const struct event *e)
-{
-	switch (e->header->type) {
-	case EVENT_open:
-	case EVENT_openat:
-	case EVENT_openat2:
-	case EVENT_open_by_handle_at:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static bool is_creation(uint64_t flags)
 {
 	return flags & WIRE_O_CREAT || (flags & WIRE_O_TMPFILE) == WIRE_O_TMPFILE;
@@ -388,31 +355,28 @@ static bool created(const struct event *e, uint64_t flags)
 	return (fd && fd->flags & FD_F_CREATED) || (flags & WIRE_O_TMPFILE) == WIRE_O_TMPFILE;
 }
 
-static bool get_open(const struct field_query *q, struct value *v)
+void field_get_open(const struct field_query *q, struct value *v)
 {
 	const struct event *e = q->event;
-	bool opens = is_open_family(e), creat = e->header->type == EVENT_creat, for_data;
 	uint64_t flags = WIRE_O_CREAT | WIRE_O_WRONLY; /* what creat(2) means */
-
-	if (opens && !field_number_arg(e, "flags", &flags))
-		flags = 0;
+	bool opens = event_open_flags(e, &flags), creat = e->header->type == EVENT_creat;
 	uint64_t access = flags & WIRE_O_ACCMODE;
-	for_data = !(flags & WIRE_O_PATH); /* what O_PATH opens can neither be read nor written */
+	bool for_data = !(flags & WIRE_O_PATH); /* what O_PATH opens can neither be read nor written */
 	switch (q->ref->id) {
 	case FIELD_EVT_IS_OPEN_READ:
 		set_bool(v, opens && for_data && (access == 0 || access == WIRE_O_RDWR));
-		return true;
+		break;
 	case FIELD_EVT_IS_OPEN_WRITE:
 		set_bool(v, (opens || creat) && for_data && (access == WIRE_O_WRONLY || access == WIRE_O_RDWR));
-		return true;
+		break;
 	case FIELD_EVT_IS_OPEN_CREATE:
 		set_bool(v, (opens || creat) && created(e, flags));
-		return true;
+		break;
 	case FIELD_EVT_IS_OPEN_EXEC:
 		set_bool(v, (opens || creat) && creates_executable(e, flags));
-		return true;
+		break;
 	default:
-		return false;
+		break;
 	}
 }
 
@@ -434,7 +398,7 @@ static void get_absolute_path(const struct field_query *q, struct value *v)
 		return;
 	if (!a) {
 		if (e->header->type == EVENT_open_by_handle_at && e->header->result >= 0)
-			field_fd_name(q, v);
+			field_get_fd_name(q, v);
 		return;
 	}
 	second = second_path(e, a);
@@ -487,24 +451,13 @@ static void get_address_text(const struct field_query *q, struct str sockaddr, s
 	set_buf(q, v, &text);
 }
 
-static bool get_address(const struct field_query *q, struct value *v)
+void field_get_address(const struct field_query *q, struct value *v)
 {
 	struct str sockaddr;
 	struct sock_end end;
 
-	switch (q->ref->id) {
-	case FIELD_EVT_ADDR:
-	case FIELD_EVT_ADDR_FAMILY:
-	case FIELD_EVT_ADDR_IP:
-	case FIELD_EVT_ADDR_NET:
-	case FIELD_EVT_ADDR_PORT:
-	case FIELD_EVT_ADDR_PATH:
-		break;
-	default:
-		return false;
-	}
 	if (!field_sock_addr(q->event, &sockaddr))
-		return true;
+		return;
 	if (q->ref->id == FIELD_EVT_ADDR)
 		get_address_text(q, sockaddr, v);
 	else if (q->ref->id == FIELD_EVT_ADDR_FAMILY)
@@ -512,17 +465,37 @@ static bool get_address(const struct field_query *q, struct value *v)
 	else if (q->ref->id == FIELD_EVT_ADDR_PATH)
 		get_address_path(q, sockaddr, v);
 	else if (!sock_end_from_addr(sockaddr, &end))
-		return true;
+		return;
 	else if (q->ref->id == FIELD_EVT_ADDR_PORT)
 		set_u64(v, end.port);
 	else
 		set_ip(v, &end.ip);
-	return true;
 }
 
-/* ---- all ---- */
+/* ---- arguments ---- */
 
-static bool get_header(const struct field_query *q, struct value *v)
+void field_get_arguments(const struct field_query *q, struct value *v)
+{
+	switch (q->ref->id) {
+	case FIELD_EVT_ARGS:
+	case FIELD_EVT_INFO:
+		field_get_args(q, v);
+		break;
+	case FIELD_EVT_ARG:
+		field_get_arg(q, v);
+		break;
+	case FIELD_EVT_RAWARG:
+		field_get_raw_arg(q, v);
+		break;
+	default:
+		get_absolute_path(q, v);
+		break;
+	}
+}
+
+/* ---- the event itself ---- */
+
+void field_get_evt(const struct field_query *q, struct value *v)
 {
 	const struct event *e = q->event;
 	const struct host *host = &q->view->enrich->host;
@@ -530,87 +503,57 @@ static bool get_header(const struct field_query *q, struct value *v)
 	switch (q->ref->id) {
 	case FIELD_EVT_NUM:
 		set_u64(v, q->view->number);
-		return true;
+		break;
 	case FIELD_EVT_SOURCE:
 		set_str(v, STR("syscall"));
-		return true;
+		break;
 	case FIELD_EVT_IS_ASYNC:
 		set_bool(v, is_async(e));
-		return true;
+		break;
 	case FIELD_EVT_ASYNCTYPE:
 		if (is_async(e))
 			set_str(v, str_from(e->info->name));
-		return true;
+		break;
 	case FIELD_EVT_HOSTNAME:
 		if (host->name && host->name[0])
 			set_str(v, str_from(host->name));
-		return true;
+		break;
 	case FIELD_EVT_TYPE:
 		set_str(v, str_from(e->info->name));
-		return true;
+		break;
 	case FIELD_EVT_TYPE_IS:
 		set_u64(v, str_equals(q->ref->key, e->info->name));
-		return true;
+		break;
 	case FIELD_SYSCALL_TYPE:
 		if (is_syscall(e))
 			set_str(v, str_from(e->info->name));
-		return true;
+		break;
 	case FIELD_EVT_DIR:
 		set_str(v, STR("<"));
-		return true;
+		break;
 	case FIELD_EVT_CATEGORY:
 		set_str(v, str_from(category(q)));
-		return true;
+		break;
 	case FIELD_EVT_CPU:
 		set_s64(v, e->header->cpu);
-		return true;
+		break;
 	case FIELD_EVT_COUNT:
 	case FIELD_EVT_COUNT_EXIT:
 		set_u64(v, 1);
-		return true;
+		break;
 	case FIELD_EVT_IS_URING:
 		set_bool(v, e->header->flags & EVENT_F_URING);
-		return true;
+		break;
 	case FIELD_EVT_IS_COMPAT:
 		set_bool(v, e->header->flags & EVENT_F_COMPAT);
-		return true;
+		break;
 	case FIELD_EVT_IS_KTHREAD:
 		set_bool(v, e->header->flags & EVENT_F_KTHREAD);
-		return true;
+		break;
 	case FIELD_EVT_INCOMPLETE:
 		set_bool(v, q->view->incomplete);
-		return true;
+		break;
 	default:
-		return false;
+		break;
 	}
-}
-
-static bool get_arguments(const struct field_query *q, struct value *v)
-{
-	switch (q->ref->id) {
-	case FIELD_EVT_ARGS:
-	case FIELD_EVT_INFO:
-		field_get_args(q, v);
-		return true;
-	case FIELD_EVT_ARG:
-		field_get_arg(q, v);
-		return true;
-	case FIELD_EVT_RAWARG:
-		field_get_raw_arg(q, v);
-		return true;
-	case FIELD_EVT_ABSPATH:
-	case FIELD_EVT_ABSPATH_SRC:
-	case FIELD_EVT_ABSPATH_DST:
-		get_absolute_path(q, v);
-		return true;
-	default:
-		return false;
-	}
-}
-
-void field_get_evt(const struct field_query *q, struct value *v)
-{
-	if (!get_header(q, v) && !get_arguments(q, v) && !get_of_result(q, v) && !get_open(q, v) &&
-	    !get_address(q, v) && !get_time(q, v))
-		get_io(q, v);
 }

@@ -9,7 +9,7 @@
 /* ---- which descriptor ---- */
 
 /* Commands of bpf(2) whose result is a descriptor. */
-static bool bpf_makes_fd(uint64_t command)
+static bool command_makes_fd(uint64_t command)
 {
 	switch (command) {
 	case 0:  /* MAP_CREATE */
@@ -31,16 +31,10 @@ static bool bpf_makes_fd(uint64_t command)
 	}
 }
 
-const struct fd_info *field_fd(const struct event *e)
+bool field_bpf_makes_fd(const struct event *e)
 {
 	uint64_t command;
-	if (e->info->fd_use == FD_NO)
-		return NULL;
-	if (e->info->fd_use == FD_CREATES && e->header->result < 0)
-		return NULL;
-	if (e->header->type == EVENT_bpf && field_number_arg(e, "cmd", &command) && !bpf_makes_fd(command))
-		return NULL; /* the result is a number of another kind */
-	return event_fd(e);
+	return !field_number_arg(e, "cmd", &command) || command_makes_fd(command);
 }
 
 static bool is_dup(const struct event *e)
@@ -69,25 +63,20 @@ int32_t field_fd_number(const struct event *e)
 
 static const struct kind_info {
 	const char *name;
-	char letter;
+	const char *letter;
 } kinds[] = {
-        [FD_UNKNOWN] = {"<NA>", 'o'},    [FD_FILE] = {"file", 'f'},       [FD_DIRECTORY] = {"directory", 'd'},
-        [FD_IPV4] = {"ipv4", '4'},       [FD_IPV6] = {"ipv6", '6'},       [FD_UNIX] = {"unix", 'u'},
-        [FD_PIPE] = {"pipe", 'p'},       [FD_EVENT] = {"event", 'e'},     [FD_SIGNAL] = {"signalfd", 's'},
-        [FD_EPOLL] = {"eventpoll", 'l'}, [FD_INOTIFY] = {"inotify", 'i'}, [FD_TIMER] = {"timerfd", 't'},
-        [FD_NETLINK] = {"netlink", 'n'}, [FD_BPF] = {"bpf", 'b'},         [FD_USERFAULT] = {"userfaultfd", 'u'},
-        [FD_URING] = {"io_uring", 'r'},  [FD_MEMFD] = {"memfd", 'm'},     [FD_PIDFD] = {"pidfd", 'P'},
-        [FD_PACKET] = {"<NA>", 'o'},     [FD_VSOCK] = {"<NA>", 'o'},      [FD_SOCKET] = {"<NA>", 'o'},
+        [FD_UNKNOWN] = {"<NA>", "o"},    [FD_FILE] = {"file", "f"},       [FD_DIRECTORY] = {"directory", "d"},
+        [FD_IPV4] = {"ipv4", "4"},       [FD_IPV6] = {"ipv6", "6"},       [FD_UNIX] = {"unix", "u"},
+        [FD_PIPE] = {"pipe", "p"},       [FD_EVENT] = {"event", "e"},     [FD_SIGNAL] = {"signalfd", "s"},
+        [FD_EPOLL] = {"eventpoll", "l"}, [FD_INOTIFY] = {"inotify", "i"}, [FD_TIMER] = {"timerfd", "t"},
+        [FD_NETLINK] = {"netlink", "n"}, [FD_BPF] = {"bpf", "b"},         [FD_USERFAULT] = {"userfaultfd", "u"},
+        [FD_URING] = {"io_uring", "r"},  [FD_MEMFD] = {"memfd", "m"},     [FD_PIDFD] = {"pidfd", "P"},
+        [FD_PACKET] = {"<NA>", "o"},     [FD_VSOCK] = {"<NA>", "o"},      [FD_SOCKET] = {"<NA>", "o"},
 };
 
 static const struct kind_info *kind_info(enum fd_kind kind)
 {
 	return &kinds[(unsigned)kind < ARRAY_SIZE(kinds) ? kind : FD_UNKNOWN];
-}
-
-char fd_kind_char(enum fd_kind kind)
-{
-	return kind_info(kind)->letter;
 }
 
 enum fd_kind field_fd_kind(const struct field_query *q, const struct fd_info *fd)
@@ -101,27 +90,27 @@ enum fd_kind field_fd_kind(const struct field_query *q, const struct fd_info *fd
 	return (enum fd_kind)fd->kind;
 }
 
-static char socket_char(const struct event *e)
+static const char *socket_letter(const struct event *e)
 {
 	uint64_t domain;
 	if (!field_number_arg(e, "domain", &domain))
-		return '4';
+		return "4";
 	switch (domain) {
 	case AF_INET:
-		return '4';
+		return "4";
 	case AF_INET6:
-		return '6';
+		return "6";
 	case AF_UNIX:
-		return 'u';
+		return "u";
 	case AF_NETLINK:
-		return 'n';
+		return "n";
 	default:
-		return 'o';
+		return "o";
 	}
 }
 
 /* Of a descriptor that did not come about, or could not be looked at: what it would have been. */
-static char char_by_event(const struct event *e)
+static const char *letter_by_event(const struct event *e)
 {
 	switch (e->header->type) {
 	case EVENT_open:
@@ -129,21 +118,33 @@ static char char_by_event(const struct event *e)
 	case EVENT_openat2:
 	case EVENT_creat:
 	case EVENT_open_by_handle_at:
-		return 'f';
+		return "f";
 	case EVENT_socket:
-		return socket_char(e);
+		return socket_letter(e);
 	case EVENT_accept:
 	case EVENT_accept4:
-		return '4';
+		return "4";
 	default:
-		return 'o';
+		return "o";
 	}
 }
 
-char field_fd_char(const struct field_query *q)
+const char *field_fd_letter(const struct field_query *q)
 {
 	const struct fd_info *fd = field_fd(q->event);
-	return fd ? fd_kind_char(field_fd_kind(q, fd)) : char_by_event(q->event);
+	return fd ? kind_info(field_fd_kind(q, fd))->letter : letter_by_event(q->event);
+}
+
+void field_get_fd_number(const struct field_query *q, struct value *v)
+{
+	if (q->event->info->fd_use != FD_NO)
+		set_s64(v, field_fd_number(q->event));
+}
+
+void field_get_fd_letter(const struct field_query *q, struct value *v)
+{
+	if (q->event->info->fd_use != FD_NO)
+		set_str(v, str_make(field_fd_letter(q), 1));
 }
 
 /* ---- names ---- */
@@ -187,21 +188,20 @@ static void get_file_name(const struct field_query *q, const struct fd_info *fd,
 {
 	struct str path = STR("");
 	bool truncated = false;
-	if (names_are_of_fd(q->event)) {
-		path = q->view->names[q->view->name_index];
-		if (fd)
-			event_slot_str(q->event, fd->path, &(struct str){0}, &truncated);
-	} else if (fd) {
+	if (fd)
 		event_slot_str(q->event, fd->path, &path, &truncated);
-	}
+	if (names_are_of_fd(q->event))
+		path = q->view->names[q->view->name_index];
 	set_path(q, v, path.data ? path : STR(""));
 	v->truncated = truncated;
 }
 
-void field_fd_name(const struct field_query *q, struct value *v)
+void field_get_fd_name(const struct field_query *q, struct value *v)
 {
 	const struct fd_info *fd = field_fd(q->event);
 
+	if (q->event->info->fd_use == FD_NO)
+		return;
 	if (fd && names_fd_has_path(fd))
 		get_file_name(q, fd, v);
 	else if (fd && fd->kind == FD_MEMFD)
@@ -216,22 +216,32 @@ void field_fd_name(const struct field_query *q, struct value *v)
 		set_str(v, STR(""));
 }
 
+/* Of slashes that stand together, the first. */
+static void get_single_slashes(const struct field_query *q, struct str path, struct value *v)
+{
+	_cleanup_(buf_done) struct buf out;
+	field_buf_init(&out);
+	for (size_t i = 0; i < path.length; i++)
+		if (path.data[i] != '/' || i == 0 || path.data[i - 1] != '/')
+			buf_add_char(&out, path.data[i]);
+	struct value name = {.kind = VALUE_NULL};
+	set_buf(q, &name, &out);
+	if (name.kind == VALUE_STR)
+		set_path(q, v, name.str);
+}
+
 /* As it was given, but for slashes that stand together. */
 static void get_raw_name(const struct field_query *q, struct value *v)
 {
 	const struct arg_info *a = q->event->info->fd_use == FD_CREATES ? names_main_arg(q->event) : NULL;
 	struct str text;
 	bool truncated;
-	_cleanup_(buf_done) struct buf out;
-	field_buf_init(&out);
-	if (a && event_arg_slot(q->event, a, &text, &truncated))
-		for (size_t i = 0; i < text.length; i++)
-			if (text.data[i] != '/' || i == 0 || text.data[i - 1] != '/')
-				buf_add_char(&out, text.data[i]);
-	struct value name = {.kind = VALUE_NULL};
-	set_buf(q, &name, &out);
-	if (name.kind == VALUE_STR)
-		set_path(q, v, name.str);
+	if (!a || !event_arg_slot(q->event, a, &text, &truncated))
+		set_str(v, STR(""));
+	else if (str_contains(text, STR("//")))
+		get_single_slashes(q, text, v);
+	else
+		set_path(q, v, text);
 }
 
 static struct str directory_of(struct str path)
@@ -244,17 +254,19 @@ static struct str directory_of(struct str path)
 	return str_make(path.data, end == path.length ? end : end - 1);
 }
 
-static void get_directory(const struct field_query *q, struct value *v)
+void field_get_fd_directory(const struct field_query *q, struct value *v)
 {
 	const struct fd_info *fd = field_fd(q->event);
 	enum fd_kind kind = fd ? field_fd_kind(q, fd) : FD_FILE;
-	struct value name = {.kind = VALUE_NULL};
 
 	if (kind != FD_FILE && kind != FD_DIRECTORY)
 		return;
-	field_fd_name(q, &name);
-	if (name.kind == VALUE_STR)
-		set_str(v, kind == FD_DIRECTORY ? name.str : directory_of(name.str));
+	field_get_fd_name(q, v);
+	if (v->kind != VALUE_STR)
+		return;
+	if (kind == FD_FILE)
+		v->str = directory_of(v->str);
+	v->truncated = false;
 }
 
 static void get_filename(const struct field_query *q, struct value *v)
@@ -264,7 +276,7 @@ static void get_filename(const struct field_query *q, struct value *v)
 
 	if (!fd || field_fd_kind(q, fd) != FD_FILE)
 		return;
-	field_fd_name(q, &name);
+	field_get_fd_name(q, &name);
 	if (name.kind != VALUE_STR)
 		return;
 	size_t begin = name.str.length;
@@ -578,22 +590,8 @@ void field_get_fd(const struct field_query *q, struct value *v)
 	if (q->event->info->fd_use == FD_NO)
 		return;
 	switch (q->ref->id) {
-	case FIELD_FD_NUM:
-		set_s64(v, field_fd_number(q->event));
-		break;
-	case FIELD_FD_TYPECHAR: {
-		char letter = field_fd_char(q);
-		set_str_or_null(v, arena_str(q->arena, str_make(&letter, 1)));
-		break;
-	}
-	case FIELD_FD_NAME:
-		field_fd_name(q, v);
-		break;
 	case FIELD_FD_NAMERAW:
 		get_raw_name(q, v);
-		break;
-	case FIELD_FD_DIRECTORY:
-		get_directory(q, v);
 		break;
 	case FIELD_FD_FILENAME:
 		get_filename(q, v);
@@ -609,10 +607,10 @@ void field_get_fd(const struct field_query *q, struct value *v)
 		get_uid(q, v);
 		break;
 	case FIELD_FD_CONTAINERNAME:
-		get_in_container(q, field_fd_name, v);
+		get_in_container(q, field_get_fd_name, v);
 		break;
 	case FIELD_FD_CONTAINERDIRECTORY:
-		get_in_container(q, get_directory, v);
+		get_in_container(q, field_get_fd_directory, v);
 		break;
 	default:
 		get_ends(q, v);

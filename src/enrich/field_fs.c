@@ -102,7 +102,7 @@ static void get_path(const struct field_query *q, const char *name, bool raw, st
 		return;
 	if (name[0] == '\0') {
 		if (field_fd(q->event) && names_fd_has_path(field_fd(q->event)))
-			field_fd_name(q, v);
+			field_get_fd_name(q, v);
 		return;
 	}
 	a = event_find_arg(q->event->info, str_from(name));

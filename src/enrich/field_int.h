@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to the room: how the values of fields are made. One file a subject; field.c picks it by the field's name.
+ * Private to the room: how the values of fields are made. One file a subject; field.c has the table of who gets what.
  * Getters are called with *ret_value null and leave it so where there is no value. Text that they make lives in the
  * query's arena; other text is borrowed from the event, the process or the container.
  */
@@ -18,11 +18,22 @@ struct field_query {
 	struct arena *arena;
 };
 
-void field_get_evt(const struct field_query *q, struct value *ret_value);
+void field_get_evt(const struct field_query *q, struct value *ret_value); /* evt.* but for the next six; syscall.type */
+void field_get_time(const struct field_query *q, struct value *ret_value);
+void field_get_result(const struct field_query *q, struct value *ret_value);
+void field_get_open(const struct field_query *q, struct value *ret_value);
+void field_get_io(const struct field_query *q, struct value *ret_value);
+void field_get_address(const struct field_query *q, struct value *ret_value);
+void field_get_arguments(const struct field_query *q, struct value *ret_value);
 void field_get_proc(const struct field_query *q, struct value *ret_value);
 void field_get_thread(const struct field_query *q, struct value *ret_value);
 void field_get_user(const struct field_query *q, struct value *ret_value); /* also group */
-void field_get_fd(const struct field_query *q, struct value *ret_value);
+void field_get_fd(const struct field_query *q,
+                  struct value *ret_value); /* but for the next four: most rules ask for them */
+void field_get_fd_name(const struct field_query *q, struct value *ret_value);
+void field_get_fd_directory(const struct field_query *q, struct value *ret_value);
+void field_get_fd_number(const struct field_query *q, struct value *ret_value);
+void field_get_fd_letter(const struct field_query *q, struct value *ret_value);
 void field_get_fs(const struct field_query *q, struct value *ret_value);
 void field_get_container(const struct field_query *q, struct value *ret_value); /* also k8s */
 
@@ -85,17 +96,31 @@ void add_octal_mode(struct buf *out, uint32_t mode);
 /* ---- arguments (field_arg.c) ---- */
 const struct arg_info *field_find_arg(const struct field_query *q);       /* that ref names or numbers; NULL: none */
 void field_get_arg(const struct field_query *q, struct value *ret_value); /* evt.arg */
-void field_get_raw_arg(const struct field_query *q, struct value *ret_value);         /* evt.rawarg */
-void field_get_args(const struct field_query *q, struct value *ret_value);            /* evt.args */
-bool field_number_arg(const struct event *e, const char *name, uint64_t *ret_number); /* false: no such argument */
+void field_get_raw_arg(const struct field_query *q, struct value *ret_value); /* evt.rawarg */
+void field_get_args(const struct field_query *q, struct value *ret_value);    /* evt.args */
+/* False: no such argument. Inline, so that the name's length is known. */
+static inline bool field_number_arg(const struct event *e, const char *name, uint64_t *ret_number)
+{
+	const struct arg_info *a = event_find_arg(e->info, str_from(name));
+	if (!a || a->kind == ARG_DERIVED)
+		return false;
+	*ret_number = event_arg_number(e, a);
+	return true;
+}
 
 /* ---- descriptors (field_fd.c) ---- */
+bool field_bpf_makes_fd(const struct event *e); /* of an event bpf */
 /* The event's descriptor, NULL: none, or not known. */
-const struct fd_info *field_fd(const struct event *e);
+static inline const struct fd_info *field_fd(const struct event *e)
+{
+	if (e->info->fd_use == FD_NO || (e->info->fd_use == FD_CREATES && e->header->result < 0))
+		return NULL;
+	if (e->header->type == EVENT_bpf && !field_bpf_makes_fd(e))
+		return NULL; /* the result is a number of another kind */
+	return event_fd(e);
+}
 enum fd_kind field_fd_kind(const struct field_query *q, const struct fd_info *fd); /* as the language counts it */
-char fd_kind_char(enum fd_kind kind);
-char field_fd_char(const struct field_query *q);
-void field_fd_name(const struct field_query *q, struct value *ret_value);
+const char *field_fd_letter(const struct field_query *q); /* what kind it is, as a text of one character */
 int32_t field_fd_number(const struct event *e);
 
 /* ---- sockets (field_sock.c) ---- */

@@ -52,16 +52,23 @@ static const char *const capability_names[] = {
 
 static void set_capabilities(const struct field_query *q, uint64_t set, struct value *v)
 {
-	_cleanup_(buf_done) struct buf text;
-	field_buf_init(&text);
+	size_t length = 0;
+	for (unsigned bit = 0; bit < ARRAY_SIZE(capability_names); bit++)
+		if (set & 1ull << bit)
+			length += strlen(capability_names[bit]) + 1;
+	char *text = arena_alloc(q->arena, length + 1), *at = text;
+	if (!text)
+		return;
 	for (unsigned bit = 0; bit < ARRAY_SIZE(capability_names); bit++) {
 		if (!(set & 1ull << bit))
 			continue;
-		if (text.length > 0)
-			buf_add_char(&text, ' ');
-		buf_add_text(&text, capability_names[bit]);
+		if (at > text)
+			*at++ = ' ';
+		size_t name_length = strlen(capability_names[bit]);
+		memcpy(at, capability_names[bit], name_length);
+		at += name_length;
 	}
-	set_buf(q, v, &text);
+	set_str(v, str_make(text, (size_t)(at - text)));
 }
 
 /* ---- threads ---- */

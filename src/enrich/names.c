@@ -78,11 +78,24 @@ static bool path_is_absolute(struct str path)
 	return path.length > 0 && path.data[0] == '/';
 }
 
+/* Absolute, and without anything that would be resolved. That a name begins with a dot is taken for doubt. */
+static bool path_is_normal(struct str path)
+{
+	if (!path_is_absolute(path) || (path.length > 1 && path.data[path.length - 1] == '/'))
+		return false;
+	for (size_t i = 1; i < path.length; i++)
+		if (path.data[i - 1] == '/' && (path.data[i] == '/' || path.data[i] == '.'))
+			return false;
+	return true;
+}
+
 struct str names_join(struct arena *arena, struct str base, struct str path)
 {
 	struct str component;
 	if (path.length == 0)
 		return STR("");
+	if (path_is_normal(path))
+		return path;
 	if (path_is_absolute(path))
 		base = STR("/");
 	struct path_builder b = {.data = arena_alloc(arena, base.length + path.length + 3)};
@@ -229,7 +242,7 @@ static struct str path_outside(struct arena *arena, struct str path, struct str 
 }
 
 struct asked {
-	struct str text, base;
+	struct str text, base; /* an absolute path has no use for its base */
 	struct str joined;
 };
 
@@ -240,7 +253,8 @@ static bool path_asked(const struct enrich_view *view, const struct arg_info *a,
 	bool truncated;
 	if (!event_arg_path(&view->event, a, &asked.text, &asked.base, &truncated))
 		return false;
-	asked.base = names_base(view, a);
+	if (!path_is_absolute(asked.text))
+		asked.base = names_base(view, a);
 	asked.joined = names_join(arena, asked.base, asked.text);
 	if (asked.text.length == 0 && path_is_of_fd(&view->event) && path_is_absolute(asked.base))
 		asked.joined = names_join(arena, STR("/"), asked.base);
@@ -291,13 +305,24 @@ static void names_add_followed(const struct enrich_view *view, const struct aske
 		name_set_add(set, found[--depth]);
 }
 
+/* Does it lead through a process's directory, whose links may go back to a root? A path that needed no resolving does so
+ * from its beginning on, or not at all. */
+static bool leads_through_proc(const struct asked *asked)
+{
+	if (asked->text.length == 0)
+		return false;
+	if (asked->joined.data == asked->text.data)
+		return str_starts_with(asked->joined, STR("/proc/"));
+	return str_contains(asked->joined, STR("/proc/"));
+}
+
 /* What the path asked for may also be called, without knowing which file was reached. */
 static void names_add_rewritten(const struct enrich_view *view, const struct asked *asked, struct arena *arena,
                                 struct name_set *set)
 {
 	struct str root = {0};
 	bool truncated;
-	if (asked->text.length > 0 && str_contains(asked->joined, STR("/proc/")))
+	if (leads_through_proc(asked))
 		name_set_add(set, path_follow(view, arena, asked->base, asked->text));
 	if (!(view->event.header->flags & EVENT_F_CHROOT) ||
 	    !event_slot_str(&view->event, view->event.header->root, &root, &truncated) || root.length < 2)
@@ -309,18 +334,6 @@ static void names_add_rewritten(const struct enrich_view *view, const struct ask
 }
 
 /* ---- the file that was reached ---- */
-
-bool names_fd_has_path(const struct fd_info *fd)
-{
-	return fd->kind == FD_FILE || fd->kind == FD_DIRECTORY || (fd->kind == FD_PIPE && fd->path.length > 0);
-}
-
-bool names_are_of_fd(const struct event *e)
-{
-	if (e->info->fd_use == FD_CREATES)
-		return true;
-	return e->info->fd_use != FD_NO && !names_main_arg(e);
-}
 
 static void names_add_aliases(const struct enrich_view *view, uint32_t dev, uint64_t ino, struct name_set *set)
 {
@@ -335,9 +348,10 @@ static void names_add_bind(const struct enrich_view *view, const struct fd_info 
 {
 	struct str path;
 	bool truncated;
+	if (!(fd->flags & FD_F_BIND) || !view->process)
+		return;
 	const struct process *init = process_find(view->enrich->processes, 1, 0);
-	if (!(fd->flags & FD_F_BIND) || !view->process || !init || !init->image || init->image->dev != fd->dev ||
-	    init->state.ns_mnt != view->process->state.ns_mnt)
+	if (!init || !init->image || init->image->dev != fd->dev || init->state.ns_mnt != view->process->state.ns_mnt)
 		return;
 	if (event_slot_str(&view->event, fd->fspath, &path, &truncated) && path_is_absolute(path))
 		name_set_add(set, path);
@@ -390,6 +404,18 @@ static void names_add_arg(const struct enrich_view *view, const struct arg_info 
 	names_add_rewritten(view, &asked, arena, set);
 }
 
+static bool arg_is_further_path(const struct arg_info *a, const struct arg_info *main_arg)
+{
+	return a != main_arg && a->type == ARG_PATH && a->kind != ARG_DERIVED;
+}
+
+static unsigned count_names(const struct enrich_view *view, const struct arg_info *a, struct arena *arena)
+{
+	struct name_set set = {0};
+	names_add_arg(view, a, arena, &set);
+	return set.count;
+}
+
 int names_fill(struct enrich_view *view)
 {
 	struct arena *arena = &view->enrich->arena;
@@ -410,11 +436,8 @@ int names_fill(struct enrich_view *view)
 	}
 	for (unsigned i = 0; main_arg && i < e->info->arg_count; i++) {
 		const struct arg_info *a = &e->info->args[i];
-		struct name_set further = {0};
-		if (a == main_arg || a->type != ARG_PATH || a->kind == ARG_DERIVED)
-			continue;
-		names_add_arg(view, a, arena, &further);
-		most = MAX(most, further.count);
+		if (arg_is_further_path(a, main_arg))
+			most = MAX(most, count_names(view, a, arena));
 	}
 	/* A name that only the other path of a call has is a name for both: this one is then as it was asked for. */
 	view->name_count = MAX(most, set.count);

@@ -26,11 +26,15 @@ int names_fill(struct enrich_view *view) must_check;
 
 /* path as seen from directory base, lexically: an absolute path has no use for base; "//", "." and ".." are resolved,
  * the last never above the root; no slash at the end. An empty path stays empty. A base that does not begin with a
- * slash is put before the path as it is. data is NULL if there is no memory. */
+ * slash is put before the path as it is. The path itself if there is nothing to do; data is NULL if there is no memory. */
 struct str names_join(struct arena *arena, struct str base, struct str path) must_check;
 
 const struct arg_info *names_main_arg(const struct event *e); /* NULL: the event has no path */
-bool names_are_of_fd(const struct event *e);                  /* the names are also those of the event's descriptor */
+/* The names are also those of the event's descriptor. */
+static inline bool names_are_of_fd(const struct event *e)
+{
+	return e->info->fd_use == FD_CREATES || (e->info->fd_use != FD_NO && !names_main_arg(e));
+}
 /* The event's argument a, of type PATH, under the view's name_index. data is NULL if it is missing. */
 struct str names_arg(const struct enrich_view *view, const struct arg_info *a, struct arena *arena);
 /* The directory that argument a is relative to: what the kernel said, else the working directory, else
@@ -38,6 +42,10 @@ struct str names_arg(const struct enrich_view *view, const struct arg_info *a, s
 struct str names_base(const struct enrich_view *view, const struct arg_info *a);
 /* The descriptor that argument a is relative to: the argument before it. NULL: the working directory. */
 const struct arg_info *names_dirfd(const struct event *e, const struct arg_info *a);
-bool names_fd_has_path(const struct fd_info *fd); /* is it in a tree of files, so that its path is a path? */
+/* Is it in a tree of files, so that its path is a path? */
+static inline bool names_fd_has_path(const struct fd_info *fd)
+{
+	return fd->kind == FD_FILE || fd->kind == FD_DIRECTORY || (fd->kind == FD_PIPE && fd->path.length > 0);
+}
 
 #endif

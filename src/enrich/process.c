@@ -104,6 +104,7 @@ static void detach_from_parent(struct process_table *t, struct process *p)
 		p->sibling_next->sibling_prev = p->sibling_prev;
 	p->sibling_prev = p->sibling_next = NULL;
 	p->parent = NULL;
+	t->families++;
 	t->orphans += is_orphan(p);
 }
 
@@ -167,6 +168,7 @@ void process_set_ppid(struct process_table *t, struct process *p, uint32_t ppid)
 	t->orphans -= is_orphan(p);
 	process_table_touch(t, p);
 	p->ppid = ppid;
+	t->families++;
 	t->orphans += is_orphan(p);
 }
 
@@ -183,12 +185,16 @@ void process_table_touch_all(struct process_table *t)
 }
 
 /* The last change of all that its fields look at. Looking up costs less than telling all descendants would. */
-uint64_t process_version(const struct process_table *t, const struct process *p)
+uint64_t process_version(const struct process_table *t, struct process *p)
 {
-	uint64_t version = t->all_changed;
-	for (unsigned n = 0; p && n <= ANCESTORS_MAX; n++, p = p->parent)
-		version = MAX(version, p->changed);
-	return version;
+	if (p->version_at == t->changes)
+		return p->version;
+	p->version_at = t->changes;
+	p->version = t->all_changed;
+	const struct process *a = p;
+	for (unsigned n = 0; a && n <= ANCESTORS_MAX; n++, a = a->parent)
+		p->version = MAX(p->version, a->changed);
+	return p->version;
 }
 
 struct process *process_hold(struct process *p)
@@ -338,6 +344,7 @@ int process_new(struct process_table *t, uint32_t pid, uint64_t start_ns, uint64
 	p->hash_next = t->buckets[bucket_of(t, pid)];
 	t->buckets[bucket_of(t, pid)] = p;
 	t->count++;
+	t->families++;
 	if (other)
 		process_end(t, other->start_ns < start_ns ? other : p, MAX(other->start_ns, start_ns));
 	*ret_process = p;

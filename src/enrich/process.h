@@ -56,9 +56,11 @@ struct process {
 	bool kernel_thread;
 	bool expired; /* of the table: ended long ago, held for those that refer to it */
 	uint64_t image_at_ns, state_at_ns, cwd_at_ns, cgroup_at_ns, threads_at_ns; /* when these facts were true */
-	uint64_t mark;          /* of the table: last walk that reached it */
-	uint64_t changed;       /* process_table_touch(): when, by the table's count of changes */
-	struct field_note note; /* of who reads fields */
+	uint64_t mark;                /* of the table: last walk that reached it */
+	uint64_t changed;             /* process_table_touch(): when, by the table's count of changes */
+	uint64_t version, version_at; /* process_version(), and at which count of changes it was found */
+	uint64_t linked_at;           /* of the table: its count of families when parents were last looked for */
+	struct field_note note;       /* of who reads fields */
 };
 
 struct process_table;
@@ -76,7 +78,7 @@ struct process *process_table_changed(const struct process_table *t);
 void process_table_touch(struct process_table *t, struct process *p);
 void process_table_touch_all(struct process_table *t);
 /* Another one, if fields of FIELD_SCOPE_PROC of p may give other values than before. */
-uint64_t process_version(const struct process_table *t, const struct process *p);
+uint64_t process_version(const struct process_table *t, struct process *p);
 void process_table_tick(struct process_table *t, uint64_t boot_now_ns);
 size_t process_table_count(const struct process_table *t);
 uint64_t process_table_unknown(const struct process_table *t); /* events of processes that were not in it */

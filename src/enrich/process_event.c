@@ -499,8 +499,10 @@ int process_table_event(struct process_table *t, const struct event *e, struct p
 	if (t->changed)
 		process_table_touch(t, t->changed);
 	take_header(t, p, h);
-	if (t->orphans)
+	if (t->orphans && p->linked_at != t->families) {
 		link_ancestors(t, p);
+		p->linked_at = t->families;
+	}
 	process_release(t, p);
 	if (r < 0)
 		return r;

@@ -20,7 +20,8 @@ struct process_table {
 	size_t ended, swept_ended;       /* held though they have ended; that after the last sweep */
 	struct image *no_image;          /* of processes whose image is not known */
 	struct process *changed;
-	size_t orphans; /* held without parent though the kernel named one */
+	size_t orphans;    /* held without parent though the kernel named one */
+	uint64_t families; /* counts what may give an orphan a parent */
 	uint64_t mark, swept_ns;
 	uint64_t changes, all_changed; /* counts changes of processes; the last of all of them at once */
 	uint64_t unknown, evicted;

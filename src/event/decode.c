@@ -160,15 +160,6 @@ uint64_t event_arg_number(const struct event *e, const struct arg_info *a)
 	}
 }
 
-bool event_slot_str(const struct event *e, struct event_slot slot, struct str *ret_text, bool *ret_truncated)
-{
-	if (slot.offset == 0)
-		return false;
-	*ret_text = str_make((const char *)e->header + slot.offset, slot_length(slot));
-	*ret_truncated = (slot.length & SLOT_TRUNCATED) != 0;
-	return true;
-}
-
 bool event_arg_slot(const struct event *e, const struct arg_info *a, struct str *ret_text, bool *ret_truncated)
 {
 	if (a->kind == ARG_DERIVED || a->kind == ARG_RESULT || !is_slot_type(a->type))
@@ -192,13 +183,6 @@ bool event_arg_path(const struct event *e, const struct arg_info *a, struct str 
 		*ret_truncated = true;
 	*ret_base = base;
 	return true;
-}
-
-const struct fd_info *event_fd(const struct event *e)
-{
-	if (e->header->fd.offset == 0)
-		return NULL;
-	return (const struct fd_info *)((const char *)e->header + e->header->fd.offset);
 }
 
 const struct sock_info *event_sock(const struct event *e)

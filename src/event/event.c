@@ -35,12 +35,15 @@ enum {
 
 #define EVENT(name, id, category, fduse, fdarg, sensor, flags, doc) static const struct arg_info args_##name[] = {
 #define RESULT(event, name, type, doc) \
-	{#name, ARG_RESULT, ARG_##type, offsetof(struct event_header, result), -1, NULL, doc},
+	{#name, sizeof(#name) - 1, ARG_RESULT, ARG_##type, offsetof(struct event_header, result), -1, NULL, doc},
 #define ARG(event, name, type, aux, source, doc) \
-	{#name, ARG_PLAIN, ARG_##type, offsetof(struct layout_##event, arg_##name), NAMES_##aux, NULL, doc},
+	{#name, sizeof(#name) - 1, ARG_PLAIN, ARG_##type, offsetof(struct layout_##event, arg_##name), NAMES_##aux, NULL, \
+	 doc},
 #define OWN(event, name, type, aux, source, doc) \
-	{#name, ARG_OWN, ARG_##type, offsetof(struct layout_##event, arg_##name), NAMES_##aux, NULL, doc},
-#define DERIVED(event, name, type, aux, field, doc) {#name, ARG_DERIVED, ARG_##type, 0, NAMES_##aux, field, doc},
+	{#name, sizeof(#name) - 1, ARG_OWN, ARG_##type, offsetof(struct layout_##event, arg_##name), NAMES_##aux, NULL, \
+	 doc},
+#define DERIVED(event, name, type, aux, field, doc) \
+	{#name, sizeof(#name) - 1, ARG_DERIVED, ARG_##type, 0, NAMES_##aux, field, doc},
 #define END(event) };
 #include "schema/event.def"
 /* clang-format on */
@@ -105,6 +108,27 @@ enum event_type event_type_by_name(struct str name)
 	return EVENT_NONE;
 }
 
+bool event_open_flags(const struct event *e, uint64_t *ret_flags)
+{
+#define FLAGS_OF(event) (uint32_t)((const struct layout_##event *)(const void *)e->header)->arg_flags[0]
+	switch ((int)e->header->type) {
+	case EVENT_open:
+		*ret_flags = FLAGS_OF(open);
+		return true;
+	case EVENT_openat:
+		*ret_flags = FLAGS_OF(openat);
+		return true;
+	case EVENT_openat2:
+		*ret_flags = FLAGS_OF(openat2);
+		return true;
+	case EVENT_open_by_handle_at:
+		*ret_flags = FLAGS_OF(open_by_handle_at);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool contains(const char *const *names, size_t count, struct str name)
 {
 	for (size_t i = 0; i < count; i++)
@@ -120,9 +144,9 @@ bool event_name_known(struct str name)
 
 const struct arg_info *event_find_arg(const struct event_info *info, struct str name)
 {
-	for (unsigned i = 0; i < info->arg_count; i++)
-		if (str_equals(name, info->args[i].name))
-			return &info->args[i];
+	for (const struct arg_info *a = info->args; a < info->args + info->arg_count; a++)
+		if (a->name_length == name.length && memcmp(a->name, name.data, name.length) == 0)
+			return a;
 	return NULL;
 }
 

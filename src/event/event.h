@@ -26,6 +26,7 @@ enum arg_kind { ARG_RESULT, ARG_PLAIN, ARG_OWN, ARG_DERIVED };
 
 struct arg_info {
 	const char *name;
+	size_t name_length;
 	enum arg_kind kind;
 	enum arg_type type;
 	uint16_t offset;   /* of its member in the record (PLAIN, OWN); of header.result (RESULT) */
@@ -75,9 +76,24 @@ bool event_arg_slot(const struct event *e, const struct arg_info *a, struct str 
                     bool *ret_truncated); /* false: missing; PATH: its text */
 bool event_arg_path(const struct event *e, const struct arg_info *a, struct str *ret_text, struct str *ret_base,
                     bool *ret_truncated);
-bool event_slot_str(const struct event *e, struct event_slot slot, struct str *ret_text, bool *ret_truncated);
-const struct fd_info *event_fd(const struct event *e);            /* NULL: none */
-const struct sock_info *event_sock(const struct event *e);        /* NULL: none */
+static inline bool event_slot_str(const struct event *e, struct event_slot slot, struct str *ret_text,
+                                  bool *ret_truncated) /* false: missing */
+{
+	if (slot.offset == 0)
+		return false;
+	*ret_text = str_make((const char *)e->header + slot.offset, slot.length & ~SLOT_TRUNCATED);
+	*ret_truncated = (slot.length & SLOT_TRUNCATED) != 0;
+	return true;
+}
+static inline const struct fd_info *event_fd(const struct event *e) /* NULL: none */
+{
+	uint32_t offset = e->header->fd.offset;
+	return offset ? (const struct fd_info *)(const void *)((const char *)e->header + offset) : NULL;
+}
+const struct sock_info *event_sock(const struct event *e); /* NULL: none */
+/* Flags as an open was given them (O_*, on the wire), without what the file that it reached adds to them in
+ * event_arg_number(). False: no open that has any. */
+bool event_open_flags(const struct event *e, uint64_t *ret_flags);
 const struct task_state *event_task_state(const struct event *e); /* argument "creds"; NULL: none */
 
 /* ---- names of numbers (schema/names.def) ---- */

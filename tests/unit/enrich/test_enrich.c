@@ -511,13 +511,14 @@ static pid_t start_sleeper(void)
 			execl("/bin/sleep", "sleeper", "30", NULL);
 		_exit(127);
 	}
-	char path[64], exe[256];
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	for (int i = 0; i < 500; i++) {
-		ssize_t n = readlink(path, exe, sizeof(exe));
-		if (n > 0 && memmem(exe, (size_t)n, "test_enrich", 11) == NULL)
-			break;
-		usleep(10000);
+	/* Its arguments come after its name and its program. */
+	char path[64], argument[16] = "";
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	for (int i = 0; i < 500 && strcmp(argument, "sleeper") != 0; i++) {
+		_cleanup_(base_close_file) FILE *f = fopen(path, "re");
+		if (f)
+			argument[fread(argument, 1, sizeof(argument) - 1, f)] = '\0';
+		usleep(1000);
 	}
 	return pid;
 }

@@ -50,6 +50,10 @@ static void join(void **unused)
 	arena_done(&arena);
 	arena_init(&arena, 16);
 	assert_null(names_join(&arena, STR("/home"), STR("0123456789abcdef")).data);
+	/* what needs no resolving takes no memory */
+	struct str path = STR("/0123456789/abc.def");
+	assert_ptr_equal(names_join(&arena, STR("/home"), path).data, path.data);
+	assert_int_equal(names_join(&arena, STR("/home"), path).length, path.length);
 	arena_done(&arena);
 }
 
@@ -321,6 +325,29 @@ static void unprintable_names_are_marked(void **unused)
 	fixture_done(&f);
 }
 
+/* Wherever it stands in a name of whatever length. */
+static void no_unprintable_byte_is_missed(void **unused)
+{
+	static const char bytes[] = {'\x01', '\x1f', '\x7f', '\x80', '\xff'};
+	(void)unused;
+	struct fixture f;
+	fixture_init(&f);
+	for (size_t length = 2; length < 20; length++) {
+		for (size_t at = 1; at <= length; at++) {
+			char path[32] = "/~ ~ ~ ~ ~ ~ ~ ~ ~ ~";
+			path[length] = '\0';
+			if (at < length)
+				path[at] = bytes[(at + length) % ARRAY_SIZE(bytes)];
+			open_event(&f, path, NULL, path, 3);
+			fixture_end(&f);
+			struct value v = fixture_get_as(&f, "fd.name", false);
+			assert_int_equal(v.kind, VALUE_STR);
+			assert_int_equal(str_contains(v.str, STR("\xef\xbf\xbd")), at < length);
+		}
+	}
+	fixture_done(&f);
+}
+
 /* A hard link of a watched file shows the watched name. The watches need a file system: a directory is its root. */
 static void hard_link_of_a_watched_file(void **unused)
 {
@@ -376,6 +403,7 @@ int main(void)
 	        cmocka_unit_test(program_has_two_names),
 	        cmocka_unit_test(opened_by_handle),
 	        cmocka_unit_test(unprintable_names_are_marked),
+	        cmocka_unit_test(no_unprintable_byte_is_missed),
 	        cmocka_unit_test(hard_link_of_a_watched_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,6 +143,28 @@ static void test_snapshots_in_any_order(void **state)
 	assert_int_equal(table->orphans, 0);
 }
 
+/* Also of a process that was looked at in vain before. */
+static void test_parent_that_comes_late(void **state)
+{
+	(void)state;
+	snapshot_at(100 * SECOND, 40, 0, "other");
+	struct process *p = snapshot_at(100 * SECOND, 30, 20, "child");
+	assert_null(other_at(101 * SECOND, 30, 20, 0)->parent);
+	assert_null(other_at(102 * SECOND, 30, 20, 0)->parent);
+	struct process *parent = snapshot_at(103 * SECOND, 20, 0, "parent");
+	assert_null(p->parent);
+	other_at(104 * SECOND, 30, 20, 0);
+	assert_ptr_equal(p->parent, parent);
+	/* now a grandparent that its parent's events name */
+	other_at(105 * SECOND, 20, 10, 0);
+	assert_null(parent->parent);
+	snapshot_at(106 * SECOND, 10, 0, "grandparent");
+	uint64_t version = process_version(table, p);
+	other_at(107 * SECOND, 30, 20, 0);
+	assert_non_null(parent->parent);
+	assert_true(process_version(table, p) > version);
+}
+
 static void test_parent_is_not_a_younger_process(void **state)
 {
 	(void)state;
@@ -770,6 +792,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(snapshot),
 	        TEST(snapshots_in_any_order),
+	        TEST(parent_that_comes_late),
 	        TEST(parent_is_not_a_younger_process),
 	        TEST(fork_copies),
 	        TEST(exec),

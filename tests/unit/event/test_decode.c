@@ -261,6 +261,31 @@ static void test_open_flags_of_file(void **state)
 	assert_int_equal(flags_with_file(EVENT_dup3, "flags", FD_F_CREATED | FD_F_UPPER), 0);
 }
 
+static void test_open_flags(void **state)
+{
+	static const enum event_type opens[] = {EVENT_open, EVENT_openat, EVENT_openat2, EVENT_open_by_handle_at};
+	(void)state;
+	uint64_t flags = 7;
+	struct event_builder b;
+	struct event e;
+	for (size_t i = 0; i < ARRAY_SIZE(opens); i++) {
+		struct fd_info fd = {.kind = FD_FILE, .flags = FD_F_CREATED};
+		assert_int_equal(event_builder_init(&b, opens[i]), 0);
+		assert_int_equal(event_builder_number(&b, "flags", 0xff00000000ull | (0x1234 + i)), 0);
+		assert_int_equal(event_builder_fd(&b, &fd, STR("/f"), NULL), 0);
+		assert_int_equal(event_builder_finish(&b, &e), 0);
+		assert_true(event_open_flags(&e, &flags));
+		assert_int_equal(flags, 0x1234 + i);
+		assert_int_equal(event_arg_number(&e, event_find_arg(e.info, STR("flags"))),
+		                 flags | NAMES_OPEN_CREATED);
+		event_builder_done(&b);
+	}
+	assert_int_equal(event_builder_init(&b, EVENT_creat), 0);
+	assert_int_equal(event_builder_finish(&b, &e), 0);
+	assert_false(event_open_flags(&e, &flags));
+	event_builder_done(&b);
+}
+
 static void test_truncated(void **state)
 {
 	struct event_builder b;
@@ -487,6 +512,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_empty_records),
 	        cmocka_unit_test(test_number_widths),
 	        cmocka_unit_test(test_open_flags_of_file),
+	        cmocka_unit_test(test_open_flags),
 	        cmocka_unit_test(test_truncated),
 	        cmocka_unit_test(test_builder_errors),
 	        cmocka_unit_test(test_lengths),
