@@ -61,7 +61,8 @@ struct picket_verify_options {
 	/* The kernel's types, for kinds that use them, and for CO-RE relocations of programs that picket_image_relocate()
 	 * has not done: without types these are taken as compiled. Borrowed; may be NULL. */
 	struct picket_types *types;
-	const void *btf; /* the same as bytes, if types is NULL: they are read anew each time, which takes longer than most
+	const void
+	        *btf; /* the same as bytes, if types is NULL: they are read anew each time, which takes longer than most
 	                  * programs */
 	size_t btf_length;
 	const struct picket_helper *helpers; /* an embedder's own, of kinds memory and rule; borrowed for the call */
@@ -115,7 +116,7 @@ struct picket_verdict {
 	size_t step_count;
 	/* An input with which it goes wrong at that instruction: it was run by the interpreter, and did. */
 	char example_text[320]; /* "a packet of 33 bytes ..."; "": none was found */
-	uint8_t *example;       /* the packet, or what the memory holds; NULL: there is none, or nothing depends on it */
+	uint8_t *example; /* the packet, or what the memory holds; NULL: there is none, or nothing depends on it */
 	size_t example_length;
 };
 

@@ -162,6 +162,19 @@ int rules_options_init(const struct args *args, struct rules_options *ret_option
 	return CLI_OK;
 }
 
+int rules_options_budget(const struct args *args, struct rules_options *options)
+{
+	uint64_t budget = RULE_BUDGET_DEFAULT;
+	if (args_get_u64(args, "rule-budget", UINT64_MAX, &budget) < 0)
+		return CLI_USAGE;
+	if (budget == 0) {
+		log_error("--rule-budget: 0 instructions are none");
+		return CLI_USAGE;
+	}
+	options->budget = budget;
+	return CLI_OK;
+}
+
 static void say_errors(const struct diag_list *diags)
 {
 	if (diags->errors > 0)
@@ -258,6 +271,8 @@ int judging_init(const struct args *args, bool live, struct judging *ret_judging
 {
 	_cleanup_(judging_done) struct judging j = {.args = args, .live = live, .judge.live = live};
 	int r = rules_options_init(args, &j.rules);
+	if (r == CLI_OK && args_has(args, "rule-budget"))
+		r = rules_options_budget(args, &j.rules);
 	if (r == CLI_OK)
 		r = switches_parse(&j);
 	if (r == CLI_OK)

@@ -27,6 +27,8 @@ int judging_add_outputs(const struct judging *j, struct judge *judge) must_check
 
 /* --rules alone, for commands that only look at rules. */
 int rules_options_init(const struct args *args, struct rules_options *ret_options) must_check;
+/* --rule-budget, or its default: the programs are verified, and must keep to it. */
+int rules_options_budget(const struct args *args, struct rules_options *options) must_check;
 int rules_options_load(const struct args *args, const struct rules_options *options, bool warnings,
                        struct rule_set **ret_rules) must_check;
 

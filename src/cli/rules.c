@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/judging.h"
+#include "cli/rules.h"
 #include "cli/ui.h"
 #include "core/log.h"
 #include "event/event.h"
@@ -26,24 +27,12 @@ static int paths_from_words(const struct args *args, size_t first, struct rules_
 	return r;
 }
 
-static const char *priority_code(enum rule_priority p)
+const char *rules_priority_code(enum rule_priority p)
 {
 	return p <= PRIORITY_ERROR     ? UI_RED
 	       : p == PRIORITY_WARNING ? UI_YELLOW
 	       : p == PRIORITY_NOTICE  ? UI_CYAN
 	                               : UI_DIM;
-}
-
-static void add_events(const struct rule *rule, const char *separator, struct buf *out)
-{
-	bool any = false;
-	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++) {
-		const char *name = event_type_info(type)->name;
-		if (!name || !event_set_has(&rule->events, type))
-			continue;
-		buf_printf(out, "%s%s", any ? separator : "", name);
-		any = true;
-	}
 }
 
 /* ---- list ---- */
@@ -58,7 +47,7 @@ static bool rule_wanted(const struct rule *rule, struct str pattern)
 	return false;
 }
 
-static void add_tags(const struct rule *rule, const char *separator, struct buf *out)
+void rules_add_tags(const struct rule *rule, const char *separator, struct buf *out)
 {
 	for (size_t i = 0; i < rule->tag_count; i++)
 		buf_printf(out, "%s%s", i > 0 ? separator : "", rule->tags[i]);
@@ -66,13 +55,13 @@ static void add_tags(const struct rule *rule, const char *separator, struct buf 
 
 static void add_rule_line(const struct rule *rule, bool color, struct buf *out)
 {
-	const char *code = rule->enabled ? priority_code(rule->priority) : UI_DIM;
+	const char *code = rule->enabled ? rules_priority_code(rule->priority) : UI_DIM;
 	buf_printf(out, "%s%-*s%s ", ui_code(color, code), PRIORITY_COLUMNS,
 	           rule->enabled ? rule_priority_name(rule->priority) : "off", ui_code(color, UI_RESET));
 	buf_add_text(out, ui_code(color, UI_BOLD));
 	ui_add_padded(str_from(rule->name), NAME_COLUMNS, out);
 	buf_printf(out, "%s %s", ui_code(color, UI_RESET), ui_code(color, UI_DIM));
-	add_tags(rule, " ", out);
+	rules_add_tags(rule, " ", out);
 	buf_printf(out, "%s\n", ui_code(color, UI_RESET));
 }
 
@@ -154,6 +143,8 @@ static int rules_check(const struct args *args)
 	struct rules_options options;
 	diag_list_init(&diags, DIAGS_MAX);
 	int r = paths_from_words(args, 1, &options);
+	if (r == CLI_OK)
+		r = rules_options_budget(args, &options);
 	if (r != CLI_OK)
 		return r;
 	r = rules_load(&options, &diags, &set);
@@ -238,103 +229,23 @@ static int rules_test(const struct args *args)
 	return bad ? CLI_BAD : r;
 }
 
-/* ---- explain ---- */
-
-static const struct rule *rule_find(const struct rule_set *set, struct str name)
-{
-	const struct rule *found = rule_set_find(set, name);
-	for (size_t i = 0; !found && i < rule_set_count(set); i++) {
-		const struct rule *rule = rule_set_get(set, i);
-		if (str_equal(str_from(rule->name), name) || str_contains_nocase(str_from(rule->name), name))
-			found = rule;
-	}
-	return found;
-}
-
-static void heading(bool color, const char *text, struct buf *out)
-{
-	buf_printf(out, "\n%s%s%s\n", ui_code(color, UI_BOLD), text, ui_code(color, UI_RESET));
-}
-
-static void add_samples(const struct rule *rule, bool color, struct buf *out)
-{
-	heading(color, "Samples", out);
-	for (size_t i = 0; i < rule->sample_count; i++) {
-		const struct rule_sample *s = &rule->samples[i];
-		buf_printf(out, "  %s%-8s%s %s\n", ui_code(color, s->must_match ? UI_RED : UI_GREEN),
-		           s->must_match ? "match" : "no match", ui_code(color, UI_RESET), s->name ? s->name : "");
-	}
-}
-
-static void add_explanation(const struct rule *rule, bool color, unsigned width, struct buf *out)
-{
-	buf_printf(out, "%s%s%s\n", ui_code(color, UI_BOLD), rule->name, ui_code(color, UI_RESET));
-	buf_printf(out, "%s%s%s, %s%s, %s:%u\n", ui_code(color, priority_code(rule->priority)),
-	           rule_priority_name(rule->priority), ui_code(color, UI_RESET), rule->source,
-	           rule->enabled ? "" : ", off", rule->file ? rule->file : "?", rule->line);
-	if (rule->tag_count > 0)
-		add_tags(rule, ", ", out);
-	buf_add_text(out, rule->tag_count > 0 ? "\n\n" : "\n");
-	ui_add_wrapped(str_trim(str_from(rule->desc)), 0, 0, width, out);
-	buf_add_char(out, '\n');
-	heading(color, "Events", out);
-	_cleanup_(buf_done) struct buf events;
-	buf_init(&events, OUT_BYTES_MAX);
-	add_events(rule, " ", &events);
-	buf_add_text(out, "  ");
-	ui_add_wrapped(buf_str(&events), 2, 2, width, out);
-	buf_add_char(out, '\n');
-	heading(color, "Condition, with lists, macros and exceptions resolved", out);
-	rule_explain(rule, out);
-	if (out->length > 0 && out->data[out->length - 1] != '\n')
-		buf_add_char(out, '\n');
-	heading(color, "Output", out);
-	buf_add_text(out, "  ");
-	ui_add_wrapped(str_trim(str_from(rule->output_text)), 2, 2, width, out);
-	buf_add_char(out, '\n');
-	if (rule->sample_count > 0)
-		add_samples(rule, color, out);
-}
-
-static int rules_explain(const struct args *args)
-{
-	_cleanup_(rule_set_freep) struct rule_set *set = NULL;
-	_cleanup_(buf_done) struct buf out, name;
-	struct rules_options options;
-	buf_init(&out, OUT_BYTES_MAX);
-	buf_init(&name, 4096);
-	if (args->word_count < 2) {
-		log_error("which rule? picket rules explain \"NAME\"; picket rules list shows the names");
-		return CLI_USAGE;
-	}
-	args_join_words(args, 1, &name);
-	int r = rules_options_init(args, &options);
-	if (r == CLI_OK)
-		r = rules_options_load(args, &options, false, &set);
-	if (r != CLI_OK)
-		return r;
-	const struct rule *rule = rule_find(set, buf_str(&name));
-	if (!rule) {
-		log_error("no rule has \"%s\" in its name; picket rules list shows the names", name.data);
-		return CLI_BAD;
-	}
-	add_explanation(rule, ui_color(args, STDOUT_FILENO), MIN(ui_width(STDOUT_FILENO), 110u), &out);
-	return ui_print(&out);
-}
-
 int command_rules(const struct args *args)
 {
 	static const struct {
 		const char *name;
 		int (*run)(const struct args *args);
-	} actions[] = {{"list", rules_list}, {"check", rules_check}, {"test", rules_test}, {"explain", rules_explain}};
+	} actions[] = {{"list", rules_list},
+	               {"check", rules_check},
+	               {"test", rules_test},
+	               {"explain", rules_explain},
+	               {"compile", rules_compile}};
 	const char *word = args->word_count > 0 ? args->words[0] : NULL;
 	for (size_t i = 0; word && i < ARRAY_SIZE(actions); i++)
 		if (strcmp(actions[i].name, word) == 0)
 			return actions[i].run(args);
 	if (word)
-		log_error("rules cannot \"%s\"; it can list, check, test, explain", word);
+		log_error("rules cannot \"%s\"; it can list, check, test, explain, compile", word);
 	else
-		log_error("what with the rules? list, check, test or explain them; see picket help rules");
+		log_error("what with the rules? list, check, test, explain or compile them; see picket help rules");
 	return CLI_USAGE;
 }

@@ -13,6 +13,7 @@
 #include "cli/vm_source.h"
 #include "core/log.h"
 #include "picket/verify.h"
+#include "rule/rule.h"
 
 #define BTF_BYTES_MAX (256u << 20)
 #define NAME_COLUMNS_MAX 40
@@ -20,7 +21,8 @@
 struct verifier {
 	const struct args *args;
 	struct picket_verify_options options;
-	struct buf btf; /* what --btf names; the types point into it */
+	struct picket_helper helpers[RULE_HELPERS]; /* of programs that rules were compiled to */
+	struct buf btf;                             /* what --btf names; the types point into it */
 	struct verify_look look;
 	bool json;
 	size_t accepted, rejected, unreadable, skipped;
@@ -286,6 +288,9 @@ static int verifier_init(struct verifier *v, const struct args *args)
 {
 	*v = (struct verifier){.args = args, .json = args_has(args, "json")};
 	buf_init(&v->btf, BTF_BYTES_MAX);
+	rule_object_helpers(v->helpers);
+	v->options.helpers = v->helpers;
+	v->options.helper_count = ARRAY_SIZE(v->helpers);
 	v->options.example = true;
 	v->look.color = ui_color(args, STDOUT_FILENO);
 	v->look.verbose = args_has(args, "verbose");

@@ -12,6 +12,7 @@
 #include "cli/vm_source.h"
 #include "core/log.h"
 #include "event/value.h"
+#include "rule/rule.h"
 
 #define OUT_BYTES_MAX (1u << 30)
 #define INDEX_COLUMN 40
@@ -295,7 +296,13 @@ int vm_disasm(const struct args *args)
 		log_error("which file? picket vm disasm FILE");
 		return CLI_USAGE;
 	}
-	int r = vm_source_read(args->words[1], NULL, &source), printed;
+	/* Nothing is run: objects of rules are to be seen, too. */
+	struct picket_helper helpers[RULE_HELPERS];
+	rule_object_helpers(helpers);
+	int r = vm_source_read(args->words[1],
+	                       &(struct picket_options){.helpers = helpers, .helper_count = ARRAY_SIZE(helpers)},
+	                       &source),
+	    printed;
 	if (r != CLI_OK)
 		return r;
 	if (source.object) {

@@ -119,6 +119,22 @@ static void rule_set_freep(struct rule_set **set)
 		rule_set_free(*set);
 }
 
+static int budget_check(const struct rule_set *set, uint64_t budget, struct diag_list *diags)
+{
+	struct rule_programs *programs;
+	int r = rule_programs_new(set, &programs);
+	if (r == -E2BIG) {
+		diag_add(diags, DIAG_WARNING, "LOAD_COMPILE_PROGRAM", NULL, 0, 0,
+		         "the rules are too many to be compiled: they are interpreted");
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	r = rule_programs_check(programs, budget, diags);
+	rule_programs_free(programs);
+	return r;
+}
+
 int rules_load(const struct rules_options *options, struct diag_list *diags, struct rule_set **ret_set)
 {
 	_cleanup_(rule_set_freep) struct rule_set *set = NULL;
@@ -134,6 +150,8 @@ int rules_load(const struct rules_options *options, struct diag_list *diags, str
 		return compiled == -ENOMEM ? -ENOMEM : -EINVAL;
 	rule_set_min_priority(set, options->least);
 	r = switches_apply(set, options, diags);
+	if (r == 0 && options->budget)
+		r = budget_check(set, options->budget, diags);
 	if (r < 0)
 		return r;
 	*ret_set = TAKE_PTR(set);

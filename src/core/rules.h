@@ -24,6 +24,7 @@ struct rules_options {
 	const struct rules_switch *switches; /* applied in order; borrowed */
 	size_t switch_count;
 	enum rule_priority least; /* less severe rules are off */
+	uint64_t budget;          /* 0: no program is verified; else see rule_programs_check() */
 };
 
 /* Reads, compiles and switches. Every error of every file is in diags, warnings too.

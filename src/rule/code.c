@@ -26,6 +26,7 @@ void code_done(struct code *c)
 	for (size_t i = 0; i < c->pending_count; i++)
 		free(c->pending[i].data);
 	free(c->pending);
+	free(c->marks);
 	free(c->insns);
 	free(c->labels);
 	free(c->jumps);
@@ -66,6 +67,14 @@ static void emit(struct code *c, struct picket_insn insn)
 		code_fail(c, -E2BIG);
 	if (grow(c, &c->insns, sizeof(*c->insns), c->count, &c->capacity, PICKET_INSNS_MAX))
 		c->insns[c->count++] = insn;
+}
+
+void code_mark(struct code *c, enum code_mark_kind kind, uint32_t index)
+{
+	if (!c->marking)
+		return;
+	if (grow(c, &c->marks, sizeof(*c->marks), c->mark_count, &c->mark_capacity, PICKET_INSNS_MAX))
+		c->marks[c->mark_count++] = (struct code_mark){.insn = c->count, .kind = kind, .index = index};
 }
 
 /* ---- labels and jumps ---- */

@@ -26,6 +26,9 @@ struct code {
 		void *data;
 	} * pending; /* still to be written */
 	size_t pending_count, pending_capacity;
+	struct code_mark *marks; /* in the order of their instructions */
+	size_t mark_count, mark_capacity;
+	bool marking; /* whoever shows the code wants them; set after code_init() */
 	/* For the kernel, whose verifier walks loops turn by turn: long ones become bpf_loop()'s, and then it asks for BTF's
 	 * information on each function. Set after code_init(). */
 	bool kernel;
@@ -43,6 +46,21 @@ int code_finish(struct code *c) must_check;
 /* A function to be written behind everything else, by code_finish(): it binds its label. data: copied. */
 void code_later(struct code *c, void (*write)(struct code *c, const void *data), const void *data, size_t size);
 void code_fail(struct code *c, int error); /* unless it has failed already */
+
+/* What the instructions from here to the next mark are for. Kept only while c->marking. */
+enum code_mark_kind {
+	CODE_MARK_FRAME, /* of the program as a whole */
+	CODE_MARK_RULE,  /* index: of the rule in its type: is it live? */
+	CODE_MARK_ATOM,  /* index: of the atom that they decide */
+	CODE_MARK_MATCH, /* index: of the rule that holds */
+	CODE_MARK_GROUP, /* index: of the group of patterns whose function begins */
+};
+struct code_mark {
+	size_t insn;
+	enum code_mark_kind kind;
+	uint32_t index;
+};
+void code_mark(struct code *c, enum code_mark_kind kind, uint32_t index);
 
 code_label code_label_new(struct code *c);
 void code_bind(struct code *c, code_label l); /* it stands here; once */

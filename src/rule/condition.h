@@ -55,6 +55,7 @@ bool cond_compares_na(
 void cond_each_macro(const struct cond *cond, void (*call)(void *userdata, struct str name), void *userdata);
 void cond_each_path(const struct cond *cond, void (*call)(void *userdata, struct str path), void *userdata);
 void cond_explain(const struct cond *cond, unsigned indent, struct buf *out);
+void cond_test_explain(const struct cond_test *test, struct buf *out); /* without an end of line */
 /* Each field that a checked condition asks for, with its argument, as often as it stands there; ref borrowed from the
  * tree. For "never exercised" of rule_test_samples(). */
 void cond_each_field(const struct cond *cond, void (*call)(void *userdata, const struct field_ref *ref),

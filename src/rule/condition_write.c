@@ -181,6 +181,11 @@ void cond_explain(const struct cond *cond, unsigned indent, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
+void cond_test_explain(const struct cond_test *test, struct buf *out)
+{
+	test_write(test, out);
+}
+
 /* ---- numbers ---- */
 
 struct numbering {

@@ -9,15 +9,17 @@
 /* Rough costs in instructions, getting a field's value included, and chances to be true: only the order that they lead to
  * matters. */
 #define COST_PROCESS 2
-#define COST_NUMBER 100
-#define COST_BEGINS 160
-#define COST_ENDS 160
+#define COST_NUMBER 60
+#define COST_BEGINS 150
+#define COST_ENDS 150
 #define COST_SCAN 400
 #define COST_OTHER 1000
 #define CHANCE_TEXT 0.005
+#define CHANCE_LETTER 0.8 /* one letter says of what kind something is, and rules name the usual kind */
 #define CHANCE_NUMBER 0.1
 #define CHANCE_BOOL 0.5
 #define CHANCE_ORDER 0.6
+#define CHANCE_NOT_NEGATIVE 0.9 /* it did not fail */
 #define CHANCE_OTHER 0.2
 #define CHANCE_LEAST 0.001 /* so that nothing is divided by 0 */
 
@@ -165,11 +167,11 @@ static enum atom_kind kind_of(const struct cond_test *t)
 
 /* ---- adding atoms ---- */
 
-static int input_add(struct plan_input **inputs, size_t *count, size_t *capacity, const struct expr *e,
+static int input_add(struct plan_input **inputs, size_t *count, size_t *capacity, const struct atom *a,
                      uint32_t *ret_index)
 {
 	for (size_t i = 0; i < *count; i++) {
-		if ((*inputs)[i].expr->number == e->number) {
+		if ((*inputs)[i].expr->number == a->test->left->number) {
 			*ret_index = (uint32_t)i;
 			return 0;
 		}
@@ -178,7 +180,7 @@ static int input_add(struct plan_input **inputs, size_t *count, size_t *capacity
 	if (r < 0)
 		return r;
 	*ret_index = (uint32_t)*count;
-	(*inputs)[(*count)++] = (struct plan_input){.expr = e};
+	(*inputs)[(*count)++] = (struct plan_input){.expr = a->test->left, .process = a->process};
 	return 0;
 }
 
@@ -216,7 +218,7 @@ static int patterns_add(struct plan *p, struct atom *a)
 	const struct cond_test *t = a->test;
 	enum pattern_kind kind = PATTERN_PREFIX;
 	(void)pattern_kind_of(t, &kind);
-	int r = input_add(&p->texts, &p->text_count, &p->text_capacity, t->left, &a->input);
+	int r = input_add(&p->texts, &p->text_count, &p->text_capacity, a, &a->input);
 	if (r == 0)
 		r = group_add(p, a->input, groups[kind], a->process, &a->group);
 	if (r < 0)
@@ -247,7 +249,7 @@ static int atom_add(struct plan *p, struct cond_test *t, uint32_t *ret_atom)
 	if (a.kind == ATOM_TEXT)
 		r = patterns_add(p, &a);
 	else if (a.kind == ATOM_NUMBER)
-		r = input_add(&p->numbers_asked, &p->number_count, &p->number_capacity, t->left, &a.input);
+		r = input_add(&p->numbers_asked, &p->number_count, &p->number_capacity, &a, &a.input);
 	if (r < 0)
 		return r;
 	*ret_atom = (uint32_t)p->atom_count;
@@ -286,11 +288,29 @@ static double atom_cost(const struct plan *p, const struct atom *a)
 	}
 }
 
+static bool is_letter(const struct atom *a)
+{
+	const struct cond_test *t = a->test;
+	return a->kind == ATOM_TEXT && t->op == OP_EQ && t->literal_count == 1 && t->operands[0].value.str.length == 1;
+}
+
+static bool is_not_negative(const struct atom *a)
+{
+	int64_t number;
+	const struct cond_test *t = a->test;
+	return a->kind == ATOM_NUMBER && t->op == OP_GE && t->literal_count == 1 &&
+	       literal_number(&t->operands[0].value, &number) && number == 0;
+}
+
 static double atom_chance(const struct atom *a)
 {
 	bool negated = a->test->op == OP_NE;
 	if (a->test->op == OP_EXISTS)
 		return 1 - CHANCE_TEXT;
+	if (is_letter(a))
+		return CHANCE_LETTER;
+	if (is_not_negative(a))
+		return CHANCE_NOT_NEGATIVE;
 	if (a->kind == ATOM_TEXT)
 		return negated ? 1 - CHANCE_TEXT : CHANCE_TEXT;
 	if (a->kind == ATOM_OTHER)

@@ -27,6 +27,7 @@ struct atom {
 /* An expression whose value atoms compare. */
 struct plan_input {
 	const struct expr *expr;
+	bool process; /* it is of the acting process alone, and so are the atoms */
 };
 
 /* Patterns over one text that are sought together. */

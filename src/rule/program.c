@@ -12,6 +12,7 @@
 #include "picket/verify.h"
 #include "rule/program_int.h"
 #include "rule/set_int.h"
+#include "rule/text_past.h"
 
 #define CLASSES_MAX 4096 /* when there are more, all are made anew */
 
@@ -34,7 +35,13 @@ struct judged {
 	struct cond_cache cache;
 	bool has_cache, cache_failed;
 	uint32_t text; /* that is in the memory, + 1; 0: none */
-	int64_t text_length;
+};
+
+/* A text that programs asked for, and may ask for again when another has taken its place in the memory. */
+struct text_asked {
+	uint64_t event; /* of which it is, as rule_programs counts them */
+	const char *data;
+	int64_t length; /* -1: what compares it is decided */
 };
 
 struct rule_programs {
@@ -54,7 +61,12 @@ struct rule_programs {
 	struct map classes;                 /* bits → struct process_class */
 	uint64_t serial;                    /* of this object and its classes: notes of others are not ours */
 	const struct process_class *loaded; /* whose bits are in the memory */
+	enum event_type loaded_type;        /* and those of its live rules of that type; NONE: none */
 	uint64_t *bits;                     /* of the process at hand, while they are found */
+	struct text_asked *texts;           /* by text */
+	struct texts_past past;
+	uint64_t event;          /* counts what is judged */
+	struct picket_call call; /* for all runs: clearing it takes as long as a short one */
 	struct judged now;
 };
 
@@ -90,14 +102,15 @@ static bool atom_decide(struct rule_programs *p, const struct atom *a)
 	return holds;
 }
 
-static void input_value(struct rule_programs *p, const struct plan_input *input, struct value *ret_value)
+/* Asked once for an event: no cache is needed. */
+static inline void input_value(const struct rule_programs *p, const struct plan_input *input, struct value *ret_value)
 {
+	const struct judged *now = &p->now;
 	const struct expr *e = input->expr;
-	struct eval eval = {.source = p->now.source, .arena = p->now.arena};
-	if (e->kind == EXPR_FIELD) /* asked once for an event: no cache is needed */
-		eval.source->get(eval.source, &e->ref, eval.arena, ret_value);
+	if (e->kind == EXPR_FIELD)
+		now->source->get(now->source, &e->ref, now->arena, ret_value);
 	else
-		expr_value(e, &eval, ret_value);
+		expr_value(e, &(struct eval){.source = now->source, .arena = now->arena}, ret_value);
 }
 
 /* What the programs cannot compare (too long, or not one text after all) is decided as a whole by the reference. */
@@ -110,31 +123,41 @@ static void text_decide(struct rule_programs *p, uint32_t text)
 	}
 }
 
-static int64_t text_put(struct rule_programs *p, uint32_t text)
+static void text_find(struct rule_programs *p, uint32_t text, struct text_asked *ret_asked)
 {
 	struct value value;
 	input_value(p, &p->plan.texts[text], &value);
+	*ret_asked = (struct text_asked){.event = p->event, .length = -1};
 	if (value.kind == VALUE_NULL) /* no test of it holds */
-		return -1;
+		return;
 	if (!value_is_text(&value) || value.str.length > PROGRAM_TEXT_MAX) {
 		text_decide(p, text);
-		return -1;
+		return;
 	}
-	memcpy(p->memory + p->layout.text, value.str.data, value.str.length);
-	return (int64_t)value.str.length;
+	if (p->plan.texts[text].process &&
+	    texts_past_find(&p->past, text, value.str, memory_words(p, p->layout.results)))
+		return;
+	ret_asked->data = value.str.data;
+	ret_asked->length = (int64_t)value.str.length;
+}
+
+static int64_t text_put(struct rule_programs *p, uint32_t text)
+{
+	struct text_asked *asked = &p->texts[text];
+	if (asked->event != p->event)
+		text_find(p, text, asked);
+	if (asked->length > 0 && p->now.text != text + 1) {
+		memcpy(p->memory + p->layout.text, asked->data, (size_t)asked->length);
+		p->now.text = text + 1;
+	}
+	return asked->length;
 }
 
 static uint64_t helper_text(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
 {
-	struct rule_programs *p = picket_run_user(run);
 	(void)r2, (void)r3, (void)r4, (void)r5;
-	if (r1 >= p->plan.text_count)
-		return (uint64_t)-1;
-	if (p->now.text != r1 + 1) {
-		p->now.text_length = text_put(p, (uint32_t)r1);
-		p->now.text = (uint32_t)r1 + 1;
-	}
-	return (uint64_t)p->now.text_length;
+	struct rule_programs *p = picket_run_user(run);
+	return r1 < p->plan.text_count ? (uint64_t)text_put(p, (uint32_t)r1) : (uint64_t)-1;
 }
 
 static enum number_state number_put(struct rule_programs *p, uint32_t number)
@@ -194,21 +217,32 @@ static void classes_forget(struct rule_programs *p)
 	p->loaded = NULL;
 }
 
-static void memory_clear(struct rule_programs *p, uint32_t first_bit, uint32_t bits)
+/* For a program of so many rules; the results that are of the process only with all. */
+static void memory_clear(struct rule_programs *p, size_t rules, bool all)
 {
-	size_t at = 8 * (size_t)(first_bit / 64), bytes = 8 * BIT_WORDS(bits);
-	memset(p->memory + p->layout.known + at, 0, bytes);
-	memset(p->memory + p->layout.results + at, 0, bytes);
-	memset(p->memory + p->layout.states, 0, p->plan.number_count * sizeof(uint64_t));
+	uint32_t begin = p->layout.results + (all ? 0 : plan_event_bit(&p->plan) / 8);
+	uint32_t end = p->layout.matched + 8 * (uint32_t)BIT_WORDS(rules);
+	memset(p->memory + begin, 0, end - begin);
+}
+
+static void texts_keep(struct rule_programs *p)
+{
+	for (uint32_t i = 0; i < p->plan.text_count; i++) {
+		const struct text_asked *asked = &p->texts[i];
+		if (p->plan.texts[i].process && asked->event == p->event && asked->length >= 0)
+			texts_past_keep(&p->past, i, str_make(asked->data, (size_t)asked->length),
+			                memory_words(p, p->layout.results));
+	}
 }
 
 /* What is of the process at hand, to p->bits. */
 static void bits_find(struct rule_programs *p)
 {
-	struct picket_call call = {.user = p};
-	memory_clear(p, 0, p->plan.process_bits);
+	memory_clear(p, 0, true);
 	p->loaded = NULL;
-	if (!p->of_process.program || picket_program_run(p->of_process.program, &call) < 0) {
+	if (p->of_process.program && picket_program_run(p->of_process.program, &p->call) == 0) {
+		texts_keep(p);
+	} else {
 		for (size_t i = 0; i < p->plan.atom_count; i++)
 			if (p->plan.atoms[i].process)
 				(void)atom_decide(p, &p->plan.atoms[i]);
@@ -325,9 +359,12 @@ static int make_memory(struct rule_programs *p)
 	p->scans = calloc(p->plan.group_count + 1, sizeof(*p->scans));
 	p->scan_maps = calloc(p->plan.group_count + 1, sizeof(*p->scan_maps));
 	p->bits = calloc(BIT_WORDS(p->plan.process_bits) + 1, sizeof(*p->bits));
-	if (!p->maps || !p->specs || !p->scans || !p->scan_maps || !p->bits)
+	p->texts = calloc(p->plan.text_count + 1, sizeof(*p->texts));
+	if (!p->maps || !p->specs || !p->scans || !p->scan_maps || !p->bits || !p->texts)
 		return -ENOMEM;
-	r = map_make(p, 0, "event", p->layout.bytes, 0);
+	r = texts_past_init(&p->past, &p->plan);
+	if (r == 0)
+		r = map_make(p, 0, "event", p->layout.bytes, 0);
 	for (size_t i = 0; r == 0 && i < p->plan.group_count; i++)
 		if (p->plan.groups[i].kind == GROUP_SCAN)
 			r = make_scan(p, i);
@@ -340,7 +377,13 @@ static int make_memory(struct rule_programs *p)
 static int verify(struct rule_programs *p, const struct code *code, const char *what)
 {
 	struct picket_verify_options options = {
-	        .kind = PICKET_KIND_RULE, .helpers = helpers, .helper_count = ARRAY_SIZE(helpers)};
+	        .kind = PICKET_KIND_RULE,
+	        .helpers = helpers,
+	        .helper_count = ARRAY_SIZE(helpers),
+	        .insns_max = PROGRAM_VERIFY_INSNS_MAX,
+	        .states_max = PROGRAM_VERIFY_STATES_MAX,
+	        .memory_max = PROGRAM_VERIFY_MEMORY_MAX,
+	};
 	struct picket_verdict *verdict;
 	int r = picket_verify_insns(code->insns, code->count, p->specs, p->map_count, &options, &verdict);
 	if (r < 0)
@@ -417,17 +460,18 @@ static bool words_are_zero(const uint64_t *words, size_t count)
 	return true;
 }
 
-static void memory_prepare(struct rule_programs *p, const struct process_class *class, const uint64_t *live,
-                           size_t rules, enum rule_matching how)
+static void memory_prepare(struct rule_programs *p, const struct process_class *class, enum event_type type,
+                           enum rule_matching how)
 {
 	const struct program_layout *l = &p->layout;
-	size_t type_bytes = BIT_WORDS(rules) * sizeof(*live);
-	memory_clear(p, plan_event_bit(&p->plan), p->plan.event_bits);
+	size_t rules = p->types[type].rules.count;
+	memory_clear(p, rules, false);
 	if (p->loaded != class)
 		memcpy(p->memory + l->results, class->bits, 8 * BIT_WORDS(p->plan.process_bits));
+	if (p->loaded != class || p->loaded_type != type)
+		memcpy(p->memory + l->live, class->live[type], 8 * BIT_WORDS(rules));
 	p->loaded = class;
-	memcpy(p->memory + l->live, live, type_bytes);
-	memset(p->memory + l->matched, 0, type_bytes);
+	p->loaded_type = type;
 	*memory_words(p, l->first) = how == MATCH_FIRST;
 }
 
@@ -453,6 +497,7 @@ size_t rule_programs_match(struct rule_programs *p, enum event_type type, const 
 	if (t->rules.count == 0)
 		return 0;
 	p->now = (struct judged){.source = source, .arena = arena};
+	p->event++;
 	const struct picket_program *program = program_of(p, type);
 	struct process_class *class = program ? class_of(p, source) : NULL;
 	const uint64_t *live = class ? class_live(p, class, type) : NULL;
@@ -460,9 +505,8 @@ size_t rule_programs_match(struct rule_programs *p, enum event_type type, const 
 		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
 	if (words_are_zero(live, BIT_WORDS(t->rules.count)))
 		return 0;
-	memory_prepare(p, class, live, t->rules.count, how);
-	struct picket_call call = {.user = p};
-	if (picket_program_run(program, &call) < 0)
+	memory_prepare(p, class, type, how);
+	if (picket_program_run(program, &p->call) < 0)
 		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
 	return matched_take(p, t, ret_matched, max);
 }
@@ -475,6 +519,7 @@ int rule_programs_new(const struct rule_set *s, struct rule_programs **ret_progr
 	if (!p)
 		return -ENOMEM;
 	p->set = s;
+	p->call.user = p;
 	map_init(&p->classes, CLASSES_MAX);
 	diag_list_init(&p->problems, EVENT_TYPE_MAX);
 	p->serial = next_serial();
@@ -503,6 +548,34 @@ int rule_programs_make(struct rule_programs *p)
 	return r;
 }
 
+void program_parts_get(const struct rule_programs *p, struct program_parts *ret_parts)
+{
+	*ret_parts = (struct program_parts){
+	        .set = p->set,
+	        .plan = &p->plan,
+	        .layout = &p->layout,
+	        .scans = p->scans,
+	        .scan_maps = p->scan_maps,
+	        .maps = p->maps,
+	        .specs = p->specs,
+	        .map_count = p->map_count,
+	        .helpers = helpers,
+	        .helper_count = ARRAY_SIZE(helpers),
+	};
+}
+
+const struct picket_helper *program_helpers(void)
+{
+	return helpers;
+}
+
+struct type_rules program_rules_get(const struct rule_programs *p, unsigned type,
+                                    const struct program_rule **ret_formulas)
+{
+	*ret_formulas = p->types[type].formulas;
+	return p->types[type].rules;
+}
+
 const struct diag_list *rule_programs_problems(const struct rule_programs *p)
 {
 	return &p->problems;
@@ -528,6 +601,8 @@ void rule_programs_free(struct rule_programs *p)
 	free(p->scans);
 	free(p->scan_maps);
 	free(p->bits);
+	free(p->texts);
+	texts_past_done(&p->past);
 	plan_done(&p->plan);
 	diag_list_done(&p->problems);
 	free(p);

@@ -35,12 +35,12 @@ int program_layout(const struct plan *p, size_t rules, struct program_layout *re
 	uint32_t bits = 8 * BIT_WORDS(plan_event_bit(p) + p->event_bits);
 	uint32_t type = 8 * (uint32_t)BIT_WORDS(rules), numbers = 8 * (uint32_t)p->number_count;
 	struct program_layout l = {0};
-	l.results = bits;
-	l.live = 2 * bits;
-	l.matched = l.live + type;
-	l.first = l.matched + type;
-	l.states = l.first + 8;
-	l.numbers = l.states + numbers;
+	l.known = l.results + bits;
+	l.states = l.known + bits;
+	l.matched = l.states + numbers;
+	l.live = l.matched + type;
+	l.first = l.live + type;
+	l.numbers = l.first + 8;
 	l.text = l.numbers + numbers + PATTERN_PADDING;
 	l.bytes = l.text + PROGRAM_TEXT_MAX + PATTERN_PADDING;
 	if (l.numbers + numbers > INT16_MAX - 8) /* what a load's offset reaches */
@@ -184,6 +184,7 @@ static void write_formula(struct writer *w, const struct formula *f, const struc
 		jump_unless_next(w, e->yes, e->next);
 		break;
 	case FORMULA_ATOM:
+		code_mark(w->code, CODE_MARK_ATOM, f->atom);
 		if (w->plan->atoms[f->atom].process)
 			jump_by_bit(w, w->layout->results, w->plan->atoms[f->atom].bit, e);
 		else
@@ -221,10 +222,12 @@ static void write_rule(struct writer *w, uint32_t index, const struct program_ru
 {
 	struct code *c = w->code;
 	code_label live = code_label_new(c), yes = code_label_new(c), no = code_label_new(c);
+	code_mark(c, CODE_MARK_RULE, index);
 	jump_by_bit(w, w->layout->live, index, &(struct exits){live, no, live});
 	code_bind(c, live);
 	write_formula(w, rule->formula, &(struct exits){yes, no, yes});
 	code_bind(c, yes);
+	code_mark(c, CODE_MARK_MATCH, index);
 	set_bits(w, w->layout->matched + 8 * (index / 64), 1ull << index % 64);
 	code_load(c, BPF_DW, 0, 7, (int16_t)w->layout->first);
 	code_jump_if(c, BPF_JNE, 0, 0, end);
@@ -246,6 +249,7 @@ static void write_rules(struct writer *w, const struct program_rule *rules, size
 			if (i)
 				code_bind(c, skip);
 			skip = code_label_new(c);
+			code_mark(c, CODE_MARK_FRAME, 0);
 			(void)load_bit_word(w, w->layout->live, i);
 			code_jump_if(c, BPF_JEQ, 0, 0, skip);
 		}
@@ -253,6 +257,7 @@ static void write_rules(struct writer *w, const struct program_rule *rules, size
 	}
 	if (count)
 		code_bind(c, skip);
+	code_mark(c, CODE_MARK_FRAME, 0);
 	code_bind(c, end);
 	code_constant(c, 0, 0);
 	code_exit(c);
@@ -305,6 +310,7 @@ static void write_group(struct writer *w, uint32_t group)
 {
 	struct code *c = w->code;
 	code_label decided = code_label_new(c);
+	code_mark(c, CODE_MARK_GROUP, group);
 	code_bind(c, w->groups[group]);
 	write_begin(w);
 	code_constant(c, 1, w->plan->groups[group].input);
@@ -378,11 +384,13 @@ static void write_process(struct writer *w)
 			continue;
 		yes = code_label_new(c);
 		no = code_label_new(c);
+		code_mark(c, CODE_MARK_ATOM, (uint32_t)i);
 		write_atom(w, a, &(struct exits){yes, no, yes});
 		code_bind(c, yes);
 		set_bits(w, w->layout->results + 8 * (a->bit / 64), 1ull << a->bit % 64);
 		code_bind(c, no);
 	}
+	code_mark(c, CODE_MARK_FRAME, 0);
 	code_constant(c, 0, 0);
 	code_exit(c);
 }

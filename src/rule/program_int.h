@@ -6,16 +6,22 @@
 #define PICKET_RULE_PROGRAM_INT_H
 
 #include "rule/plan.h"
+#include "rule/set_int.h"
 
+/* What the verifier may take for one program of very many rules: a tenth of it is usual for 1,000. */
+#define PROGRAM_VERIFY_INSNS_MAX (16u << 20)
+#define PROGRAM_VERIFY_STATES_MAX (1u << 20)
+#define PROGRAM_VERIFY_MEMORY_MAX (1ull << 30)
 #define PROGRAM_TEXT_MAX 32768 /* bytes of a text that patterns are sought in; longer ones are left to the reference */
 
-/* The value of map 0: what is decided about the event at hand. Offsets into it; bits in words of 8 bytes. */
+/* The value of map 0: what is decided about the event at hand. Offsets into it; bits in words of 8 bytes. What an event
+ * finds clear lies together: the results that are its own, known, states, matched. */
 struct program_layout {
-	uint32_t known, results; /* by bit: is it decided, and how */
-	uint32_t live;           /* by rule of the type: may it match, for all that is known of the process? */
-	uint32_t matched;        /* by rule of the type: out */
-	uint32_t first;          /* 8 bytes: not 0: the first match ends it */
+	uint32_t results, known; /* by bit: how it is decided, and whether it is */
 	uint32_t states;         /* by number asked for: enum number_state, in 8 bytes */
+	uint32_t matched;        /* by rule of the type: out */
+	uint32_t live;           /* by rule of the type: may it match, for all that is known of the process? */
+	uint32_t first;          /* 8 bytes: not 0: the first match ends it */
 	uint32_t numbers;        /* by number asked for: its value */
 	uint32_t text;           /* the text at hand, with padding around it */
 	uint32_t bytes;          /* of all */
@@ -40,5 +46,25 @@ int program_write(const struct plan *p, const struct program_layout *layout, con
 /* The program that decides all that is of the process. */
 int program_write_process(const struct plan *p, const struct program_layout *layout, const struct scan *scans,
                           const uint32_t *scan_maps, struct code *c) must_check;
+
+/* What the programs of a set are made of, for those who show, measure or write them. All of it is borrowed. */
+struct program_parts {
+	const struct rule_set *set;
+	const struct plan *plan;
+	const struct program_layout *layout;
+	const struct scan *scans; /* by group */
+	const uint32_t *scan_maps;
+	struct picket_map *const *maps;
+	const struct picket_map_spec *specs; /* of them */
+	size_t map_count;
+	const struct picket_helper *helpers;
+	size_t helper_count;
+};
+/* RULE_HELPERS of them: to be described, run only by rule_programs_match(). */
+const struct picket_helper *program_helpers(void);
+void program_parts_get(const struct rule_programs *p, struct program_parts *ret_parts);
+/* The rules of a type, and each one's formula. */
+struct type_rules program_rules_get(const struct rule_programs *p, unsigned type,
+                                    const struct program_rule **ret_formulas);
 
 #endif

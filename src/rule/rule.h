@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "event/event.h"
 #include "event/field.h"
+#include "picket/vm.h"
 
 #define RULE_ENGINE_VERSION "0.62.0" /* of the language that this implements */
 #define RULE_FILE_BYTES_MAX (16u << 20)
@@ -140,6 +141,83 @@ void rule_programs_free(struct rule_programs *p); /* NULL is allowed */
 /* As rule_set_match(). */
 size_t rule_programs_match(struct rule_programs *p, enum event_type type, const struct field_source *source,
                            struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max);
+
+/* ---- what the programs are made of, and what they may cost: explain.c, budget.c, object.c ---- */
+
+/* Instructions that judging one event may take, with what is decided about its process: what the verifier proves of the
+ * programs, helpers not counted. This many are some tenths of a second. */
+#define RULE_BUDGET_DEFAULT 500000000ull
+/* Verifies all programs. In reterr_diags: warnings, those that the verifier refuses; an error, if those for a type of event
+ * may take more than budget, which names the rule that costs most. Returns 0; -EINVAL: over the budget; -ENOMEM. */
+int rule_programs_check(const struct rule_programs *p, uint64_t budget, struct diag_list *reterr_diags) must_check;
+
+enum rule_atom_means {
+	RULE_ATOM_BEGINS, /* by a trie of texts and their beginnings */
+	RULE_ATOM_ENDS,   /* by a trie of ends */
+	RULE_ATOM_SCAN,   /* by an automaton that reads the text once */
+	RULE_ATOM_NUMBER, /* by a comparison of numbers */
+	RULE_ATOM_OTHER,  /* by the reference evaluator */
+};
+const char *rule_atom_means_name(enum rule_atom_means means); /* "begins" … */
+/* A comparison that conditions make. */
+struct rule_atom {
+	struct str text; /* as a condition */
+	bool process;    /* asks only for what is of the acting process: kept with it as a bit */
+	enum rule_atom_means means;
+	size_t patterns; /* that are sought together with its own, over all rules; 0: it has none */
+	size_t rules;    /* that make it, of those that are on */
+};
+/* A formula as lines, each operator before its operands, which are one deeper. */
+struct rule_formula_line {
+	enum rule_formula_kind {
+		RULE_FORMULA_FALSE,
+		RULE_FORMULA_TRUE,
+		RULE_FORMULA_ATOM,
+		RULE_FORMULA_NOT,
+		RULE_FORMULA_ALL,
+		RULE_FORMULA_ANY
+	} kind;
+	unsigned depth;
+	size_t atom; /* ATOM: index in the explanation */
+};
+struct rule_code_line {
+	size_t insn; /* of its program */
+	const char *text;
+	enum rule_code_for { RULE_CODE_LIVE, RULE_CODE_ATOM, RULE_CODE_MATCH } what;
+	size_t atom; /* ATOM */
+};
+/* How a rule is decided for types of events that need the same of it. */
+struct rule_part {
+	const char **types;
+	uint64_t *bounds; /* of each type's program: instructions of one run, all its rules together; 0: refused */
+	size_t type_count;
+	struct rule_formula_line *formula; /* in the order of evaluation */
+	size_t line_count;
+	struct rule_code_line *code; /* of the first type's program, in it */
+	size_t code_count;
+	size_t program_insns;   /* of that program, all rules together */
+	uint64_t pattern_bound; /* instructions of seeking what the rule asks for, shared with others or not */
+};
+struct rule_explanation {
+	struct arena arena;
+	struct rule_atom *atoms; /* of the rule; process ones first */
+	size_t atom_count;
+	struct rule_part *parts;
+	size_t part_count; /* 0: it is off, or cannot be judged */
+	size_t process_insns;
+	uint64_t process_bound; /* of the program that decides what is of a process; 0: refused */
+};
+/* rule: of the set. Returns 0; -ENOMEM; -E2BIG. ret_explanation: rule_explanation_free(). */
+int rule_explanation_new(const struct rule_programs *p, const struct rule *rule,
+                         struct rule_explanation **ret_explanation) must_check;
+void rule_explanation_free(struct rule_explanation *e); /* NULL is allowed */
+
+/* An ELF object with all programs, for others to look at or to run with helpers of their own: docs/internals/rules.md says
+ * what is in it. Returns 0; -ENOMEM; -E2BIG. */
+int rule_programs_write_object(const struct rule_programs *p, struct buf *out) must_check;
+/* The helpers that its programs call, for those who load or verify it and do not judge: each returns 0. */
+#define RULE_HELPERS 3
+void rule_object_helpers(struct picket_helper ret_helpers[RULE_HELPERS]);
 
 /* Judges a rule by its samples. Calls report for each failure. Returns the number of failures. */
 size_t rule_test_samples(const struct rule *r,

@@ -73,7 +73,7 @@ void scalar_sign_extend(bool wide, unsigned bits, struct scalar *a); /* from 8, 
 void scalar_keep_bytes(unsigned bytes, struct scalar *a);            /* the lowest of them, zero-extended */
 /* Assumes that the lowest bits are as in value. Nothing is assumed if that cannot be. */
 void scalar_keep_low(struct scalar *a, unsigned bits, uint64_t value);
-void scalar_swap(unsigned bits, bool swap, struct scalar *a);        /* 16, 32, 64; swap false: only cut off */
+void scalar_swap(unsigned bits, bool swap, struct scalar *a); /* 16, 32, 64; swap false: only cut off */
 
 /* Assumes that a test holds, and keeps of both what is possible then. false: it cannot hold. */
 bool scalar_assume(enum scalar_test test, bool wide, struct scalar *a, struct scalar *b) must_check;

@@ -57,14 +57,28 @@ check "rules check, good" 0 "1 rules, 0 mistakes, 0 warnings" "$picket" rules ch
 check "rules check, bad" 1 "bad.yaml:5:.*proc.nmae" "$picket" rules check "$dir/bad.yaml"
 check "rules check, hint" 1 "did you mean proc.name" "$picket" rules check "$dir/bad.yaml"
 check "rules check, no file" 1 "No such file" "$picket" rules check "$dir/none.yaml"
+check "rules check, small budget" 1 "Shell started.* costs most" "$picket" rules check --rule-budget 10 "$dir/good.yaml"
+check "rules check, no budget" 2 "0 instructions are none" "$picket" rules check --rule-budget 0 "$dir/good.yaml"
+check "run, small budget" 1 "LOAD_ERR_BUDGET" "$picket" run --rule-budget 10 -r "$dir/good.yaml"
+check "rules compile" 0 "written" sh -c '"$0" rules compile -o "$1/good.o" -r "$1/good.yaml" && echo written' "$picket" "$dir"
+check "rules compile to standard output" 0 "^.ELF" sh -c '"$0" rules compile -o - -r "$1" | head -c 4' "$picket" "$dir/good.yaml"
+check "vm disasm of compiled rules" 0 "good.yaml:3: rule: Shell started" "$picket" vm disasm "$dir/good.o"
+check "verify of compiled rules" 0 "execve *rule *at most" "$picket" verify "$dir/good.o"
+check "rules compile, nowhere" 2 "into which file" "$picket" rules compile -r "$dir/good.yaml"
+check "rules compile, bad" 1 "proc.nmae" "$picket" rules compile -o "$dir/bad.o" -r "$dir/bad.yaml"
+check "rules compile, not writable" 1 "No such file" "$picket" rules compile -o "$dir/none/x.o" -r "$dir/good.yaml"
 check "rules test, good" 0 "2 samples, 0 failures" "$picket" rules test "$dir/good.yaml"
 check "rules test, failing" 1 "FAIL" "$picket" rules test "$dir/failing.yaml"
 check "rules list" 0 "Notice.*Shell started" "$picket" rules list -r "$dir/good.yaml"
 check "rules list, nothing" 1 "no rule has" "$picket" rules list zebra -r "$dir/good.yaml"
 check "rules list --json" 0 '"name":"Shell started"' "$picket" rules list --json -r "$dir/good.yaml"
 check "rules explain" 0 "bash" "$picket" rules explain shell -r "$dir/good.yaml"
+check "rules explain, atoms" 0 "a1 .*process *trie .*proc.name in (sh, bash)" "$picket" rules explain shell -r "$dir/good.yaml"
+check "rules explain, cost" 0 "all rules for such an event" "$picket" rules explain shell -r "$dir/good.yaml"
+check "rules explain --bytecode" 0 "r7 + .*a1 " "$picket" rules explain shell --bytecode -r "$dir/good.yaml"
+check "rules explain --json" 0 '"bounds":{"execve":' "$picket" rules explain shell --json -r "$dir/good.yaml"
 check "rules explain, unknown" 1 "no rule has" "$picket" rules explain zebra -r "$dir/good.yaml"
-check "rules without action" 2 "list, check, test or explain" "$picket" rules
+check "rules without action" 2 "list, check, test, explain or compile" "$picket" rules
 check "own rules are sound" 0 "0 failures" "$picket" rules test --strict
 
 check "fields" 0 "^proc.name " "$picket" fields proc.name

@@ -142,7 +142,7 @@ static void joined_get(const struct field_source *source, const struct field_ref
 static void test_joined(void **state)
 {
 	(void)state;
-	static const struct field_source source = {joined_get};
+	static const struct field_source source = {.get = joined_get};
 	struct arena arena;
 	struct buf out;
 	struct value v;

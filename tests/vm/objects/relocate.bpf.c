@@ -56,35 +56,122 @@ union either___more one_more;
 #define THING ((struct thing *)0)
 #define OFFSET(type, field) bpf_core_field_offset(((type *)0)->field)
 
-PROGRAM(offset_plain) { return OFFSET(struct thing, first); }
-PROGRAM(offset_array) { return OFFSET(struct thing, deep.inner[3]); }
-PROGRAM(offset_second) { return bpf_core_field_offset(THING[1].first); }
-PROGRAM(offset_leaf) { return OFFSET(struct thing, leaves[1].value); }
-PROGRAM(offset_flavour) { return OFFSET(struct thing___flavour, first); }
-PROGRAM(offset_qualified) { return OFFSET(struct thing, qualified); }
-PROGRAM(size_grows) { return bpf_core_field_size(THING->grows); }
-PROGRAM(size_deep) { return bpf_core_field_size(THING->deep); }
-PROGRAM(exists_first) { return bpf_core_field_exists(THING->first); }
-PROGRAM(exists_gone) { return bpf_core_field_exists(THING->gone); }
-PROGRAM(exists_missing) { return bpf_core_field_exists(((struct thing___flavour *)0)->missing); }
-PROGRAM(exists_nowhere) { return bpf_core_field_exists(((struct nowhere *)0)->value); }
-PROGRAM(exists_changed) { return bpf_core_field_exists(THING->changed); }
-PROGRAM(exists_address) { return bpf_core_field_exists(THING->address); }
-PROGRAM(signed_small) { return __builtin_preserve_field_info(THING->small, BPF_FIELD_SIGNED); }
-PROGRAM(signed_grows) { return __builtin_preserve_field_info(THING->grows, BPF_FIELD_SIGNED); }
-PROGRAM(left_middle) { return __builtin_preserve_field_info(THING->middle, BPF_FIELD_LSHIFT_U64); }
-PROGRAM(right_middle) { return __builtin_preserve_field_info(THING->middle, BPF_FIELD_RSHIFT_U64); }
-PROGRAM(offset_middle) { return __builtin_preserve_field_info(THING->middle, BPF_FIELD_BYTE_OFFSET); }
-PROGRAM(type_exists) { return bpf_core_type_exists(struct thing) + 10 * bpf_core_type_exists(struct nowhere); }
-PROGRAM(type_exists_typedef) { return bpf_core_type_exists(handle); }
-PROGRAM(type_size) { return bpf_core_type_size(struct leaf); }
-PROGRAM(type_size_typedef) { return bpf_core_type_size(handle); }
-PROGRAM(type_size_nowhere) { return bpf_core_type_size(struct nowhere); }
-PROGRAM(type_id) { return bpf_core_type_id_kernel(struct leaf) != 0; }
-PROGRAM(type_id_nowhere) { return bpf_core_type_id_kernel(struct nowhere); }
-PROGRAM(enum_value) { return bpf_core_enum_value(enum color, BLUE); }
-PROGRAM(enum_value_flavour) { return bpf_core_enum_value(enum color___some, RED___some); }
-PROGRAM(enum_exists) { return bpf_core_enum_value_exists(enum color, RED) + 10 * bpf_core_enum_value_exists(enum color, BLACK); }
+PROGRAM(offset_plain)
+{
+	return OFFSET(struct thing, first);
+}
+PROGRAM(offset_array)
+{
+	return OFFSET(struct thing, deep.inner[3]);
+}
+PROGRAM(offset_second)
+{
+	return bpf_core_field_offset(THING[1].first);
+}
+PROGRAM(offset_leaf)
+{
+	return OFFSET(struct thing, leaves[1].value);
+}
+PROGRAM(offset_flavour)
+{
+	return OFFSET(struct thing___flavour, first);
+}
+PROGRAM(offset_qualified)
+{
+	return OFFSET(struct thing, qualified);
+}
+PROGRAM(size_grows)
+{
+	return bpf_core_field_size(THING->grows);
+}
+PROGRAM(size_deep)
+{
+	return bpf_core_field_size(THING->deep);
+}
+PROGRAM(exists_first)
+{
+	return bpf_core_field_exists(THING->first);
+}
+PROGRAM(exists_gone)
+{
+	return bpf_core_field_exists(THING->gone);
+}
+PROGRAM(exists_missing)
+{
+	return bpf_core_field_exists(((struct thing___flavour *)0)->missing);
+}
+PROGRAM(exists_nowhere)
+{
+	return bpf_core_field_exists(((struct nowhere *)0)->value);
+}
+PROGRAM(exists_changed)
+{
+	return bpf_core_field_exists(THING->changed);
+}
+PROGRAM(exists_address)
+{
+	return bpf_core_field_exists(THING->address);
+}
+PROGRAM(signed_small)
+{
+	return __builtin_preserve_field_info(THING->small, BPF_FIELD_SIGNED);
+}
+PROGRAM(signed_grows)
+{
+	return __builtin_preserve_field_info(THING->grows, BPF_FIELD_SIGNED);
+}
+PROGRAM(left_middle)
+{
+	return __builtin_preserve_field_info(THING->middle, BPF_FIELD_LSHIFT_U64);
+}
+PROGRAM(right_middle)
+{
+	return __builtin_preserve_field_info(THING->middle, BPF_FIELD_RSHIFT_U64);
+}
+PROGRAM(offset_middle)
+{
+	return __builtin_preserve_field_info(THING->middle, BPF_FIELD_BYTE_OFFSET);
+}
+PROGRAM(type_exists)
+{
+	return bpf_core_type_exists(struct thing) + 10 * bpf_core_type_exists(struct nowhere);
+}
+PROGRAM(type_exists_typedef)
+{
+	return bpf_core_type_exists(handle);
+}
+PROGRAM(type_size)
+{
+	return bpf_core_type_size(struct leaf);
+}
+PROGRAM(type_size_typedef)
+{
+	return bpf_core_type_size(handle);
+}
+PROGRAM(type_size_nowhere)
+{
+	return bpf_core_type_size(struct nowhere);
+}
+PROGRAM(type_id)
+{
+	return bpf_core_type_id_kernel(struct leaf) != 0;
+}
+PROGRAM(type_id_nowhere)
+{
+	return bpf_core_type_id_kernel(struct nowhere);
+}
+PROGRAM(enum_value)
+{
+	return bpf_core_enum_value(enum color, BLUE);
+}
+PROGRAM(enum_value_flavour)
+{
+	return bpf_core_enum_value(enum color___some, RED___some);
+}
+PROGRAM(enum_exists)
+{
+	return bpf_core_enum_value_exists(enum color, RED) + 10 * bpf_core_enum_value_exists(enum color, BLACK);
+}
 
 /* Behind a question whose answer is no: nobody gets there. */
 PROGRAM(guarded)
