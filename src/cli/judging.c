@@ -271,7 +271,7 @@ int judging_init(const struct args *args, bool live, struct judging *ret_judging
 {
 	_cleanup_(judging_done) struct judging j = {.args = args, .live = live, .judge.live = live};
 	int r = rules_options_init(args, &j.rules);
-	if (r == CLI_OK && args_has(args, "rule-budget"))
+	if (r == CLI_OK && live && args_has(args, "rule-budget"))
 		r = rules_options_budget(args, &j.rules);
 	if (r == CLI_OK)
 		r = switches_parse(&j);
