@@ -84,7 +84,7 @@ expect "for good" grep -q "NoNewPrivs:[[:space:]]*1" /proc/$daemon/status
 echo "- rule: broken" >>"$dir/rules.yaml"
 kill -HUP $daemon
 expect "a broken reload is refused" grep -q "those from before stay in force" "$dir/err"
-cat "$dir/guarded" >/dev/null
+head -n 1 "$dir/guarded" >/dev/null # by another program: what is the same as a second ago is held back
 expect "and the rules stay" count_is 3 '"rule":"Guarded read"' "$dir/alerts.json"
 rules "Guarded again" >"$dir/rules.yaml"
 mv "$dir/alerts.json" "$dir/alerts.old"
