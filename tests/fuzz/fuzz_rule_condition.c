@@ -85,7 +85,7 @@ static void source_get(const struct field_source *source, const struct field_ref
 		*ret_value = values[choice % 5 - 1];
 }
 
-static const struct field_source event = {source_get};
+static const struct field_source event = {.get = source_get};
 
 /* ---- conditions ---- */
 
