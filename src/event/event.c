@@ -144,9 +144,11 @@ bool event_name_known(struct str name)
 
 const struct arg_info *event_find_arg(const struct event_info *info, struct str name)
 {
-	for (const struct arg_info *a = info->args; a < info->args + info->arg_count; a++)
+	for (size_t i = 0; i < info->arg_count; i++) {
+		const struct arg_info *a = &info->args[i];
 		if (a->name_length == name.length && memcmp(a->name, name.data, name.length) == 0)
 			return a;
+	}
 	return NULL;
 }
 

@@ -87,8 +87,13 @@ int state_copy_into(struct verify *v, struct state *to, const struct state *from
 
 struct state *state_copy(struct verify *v, const struct state *s)
 {
-	struct state *copy = verify_alloc(v, sizeof(*copy));
+	struct state *copy;
 
+	if (v->states >= v->options.states_max) {
+		v->out_of_states = true;
+		return NULL;
+	}
+	copy = verify_alloc(v, sizeof(*copy));
 	if (!copy)
 		return NULL;
 	state_copy_into(v, copy, s);

@@ -181,6 +181,12 @@ static int step_join(struct verify *v)
 	return r;
 }
 
+/* A limit that was reached where there was no room is a rejection, like those that are looked for. */
+static int limit_or(struct verify *v, int r)
+{
+	return r == -ENOMEM ? verify_limit(v, v->out_of_states ? "states held at once" : "memory") : r;
+}
+
 static int walk_step(struct verify *v)
 {
 	int r = check_limits(v);
@@ -189,15 +195,12 @@ static int walk_step(struct verify *v)
 		r = step_join(v);
 	v->starting = false;
 	if (r || !v->state)
-		return r;
+		return limit_or(v, r);
 	if (v->options.trace)
 		verify_trace(v);
 	v->state->length += v->code.ops[v->state->op].slots == 2 ? 1 : v->code.ops[v->state->op].slots;
 	v->frames = MAX(v->frames, v->state->frame_count);
-	r = run_op(v);
-	if (r == -ENOMEM)
-		r = verify_limit(v, "memory");
-	return r;
+	return limit_or(v, run_op(v));
 }
 
 int verify_walk(struct verify *v)
@@ -377,7 +380,7 @@ static void walk_forget(struct verify *v, const struct walk *w)
 	checkpoints_drop(v, w->sequence);
 	v->node_count = MIN(v->node_count, MAX(w->node_count, 1)); /* the first one is none */
 	v->trail_count = MIN(v->trail_count, MAX(w->trail_count, 1));
-	v->out_of_memory = false;
+	v->out_of_memory = v->out_of_states = false;
 	v->bound = 0;
 }
 

@@ -425,7 +425,7 @@ struct verify {
 	bool starting;                 /* the current state begins a turn: it is at its head, but has not come back */
 	bool no_induction;             /* loops are unrolled */
 	bool induced;                  /* a loop was proven by induction: what it widened may be missed later */
-	bool out_of_memory;
+	bool out_of_memory, out_of_states;
 	struct verify_proto *own;          /* the embedder's helpers, by their index in the options */
 	struct verify_specials **specials; /* by map, when they were asked for: value_type.c */
 	struct verify_async *async;        /* callbacks that run later: callback.c */
