@@ -195,10 +195,9 @@ static uint32_t line_text_add(struct elf_object *o, struct str text)
 		length--; /* not within a character */
 	for (size_t i = 0; i < length; i++)
 		printable[i] = (uint8_t)text.data[i] < ' ' || text.data[i] == 0x7f ? '?' : text.data[i];
-	if (length < text.length) {
-		memcpy(printable + length, "...", 3);
-		length += 3;
-	}
+	bool cut = length < text.length;
+	for (int dots = 0; cut && dots < 3; dots++)
+		printable[length++] = '.';
 	struct str key = str_make(printable, length);
 	uintptr_t known = (uintptr_t)map_get(&o->line_texts, key);
 	if (known)
