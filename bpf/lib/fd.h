@@ -14,6 +14,7 @@
 #define TMPFS_MAGIC 0x01021994
 #define HUGETLBFS_MAGIC 0x958458f6
 #define FMODE_CREATED 0x100000
+#define NS_PER_S 1000000000ull
 #define SOCK_TCP_ESTABLISHED 1
 #define SOCK_TCP_LISTEN 10
 
@@ -174,6 +175,19 @@ static __always_inline __u16 fd_root_mode(struct super_block *sb)
 	struct inode *inode = READ(dentry, root, d_inode);
 
 	return READ(inode, inode, i_mode);
+}
+
+static __always_inline __u64 inode_ctime(struct inode *inode)
+{
+	struct inode___underscore *middle = (void *)inode;
+
+	if (bpf_core_field_exists(inode->i_ctime_sec)) /* 6.13 and newer keep a flag in the topmost bit */
+		return READ(inode, inode, i_ctime_sec) * NS_PER_S + (READ(inode, inode, i_ctime_nsec) & 0x7fffffff);
+	if (bpf_core_field_exists(middle->__i_ctime))
+		return READ(inode___underscore, inode, __i_ctime.tv_sec) * NS_PER_S +
+		       READ(inode___underscore, inode, __i_ctime.tv_nsec);
+	return READ(inode___timespec, inode, i_ctime.tv_sec) * NS_PER_S +
+	       READ(inode___timespec, inode, i_ctime.tv_nsec);
 }
 
 /* Appends what `file` is. The slot is missing if there is no room. */

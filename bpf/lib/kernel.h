@@ -60,7 +60,14 @@ struct inode___timespec { /* up to 6.5, and the modification time of 6.6 */
 struct inode___underscore { /* 6.6 to 6.10 */
 	struct timespec64 __i_mtime, __i_ctime;
 };
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+typedef struct {
+	seqcount_t seqcount;
+} seqcount_spinlock_t;
 struct dentry {
+	seqcount_spinlock_t d_seq;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
@@ -373,6 +380,8 @@ struct bpf_iter__task {
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
+#define S_IFCHR 0020000
+#define S_IFBLK 0060000
 #define S_IFIFO 0010000
 
 #define AF_UNIX 1

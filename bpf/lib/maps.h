@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "schema/sieve.h"
 #include "schema/wire.h"
 
 #define EVENT_TYPES 256
@@ -90,6 +91,13 @@ void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
 /* Eight bytes at an untyped address, by a type that begins with a number (what is no number may not be calculated with). */
 #define READ_WORD(address) ((__u64)READ(timespec64, address, tv_sec))
 
+/* A pointer in a structure at an untyped address, as a number: the verifier forbids to calculate with typed ones. */
+#define READ_ADDRESS(type, address, member) \
+	({ \
+		const void *member_ = (const void *)((address) + bpf_core_field_offset(struct type, member)); \
+		READ_WORD(member_); \
+	})
+
 static __always_inline void count(__u32 counter)
 {
 	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
@@ -97,20 +105,34 @@ static __always_inline void count(__u32 counter)
 		*n += 1;
 }
 
+/* All that the sieve's decision about a file that was opened rests upon: see bpf/sensors/open.bpf.c. */
+#define OPENED_TEXT_MAX 64
+struct opened {
+	__u64 dentry, parent, mount, inode, number, changed_ns;
+	__u64 way;    /* from the root to the file */
+	__u32 epoch;  /* sieve_epoch */
+	__u32 flags;  /* of the call */
+	__u64 length; /* of the text; 0: nothing may be remembered */
+	__u64 text[OPENED_TEXT_MAX / 8];
+};
+
 /* Where a record is put together: one for each CPU (sensors run with preemption off), one for the task iterator.
  * Beyond the longest record there is room for one more read of the longest text, so that a masked offset plus a
  * masked length never leaves the value: that is how the verifier sees that every store is inside. */
 #define RECORD_MASK (EVENT_RECORD_MAX - 1)
 #define PATH_BUFFER 8192
 struct scratch {
+	struct sieve_input sieve;
 	__u32 used;     /* bytes of record */
 	__u32 records;  /* submitted, modulo 2^32 */
 	bool past_mark; /* the ring was filled past its mark when last looked at */
 	__u64 address;  /* see address_of() */
 	__u32 number;   /* see number_unknown() */
+	struct opened opened;
 	char path[PATH_BUFFER + 256];
-	char record[EVENT_RECORD_MAX + EVENT_ARGV_MAX + 64] __attribute__((aligned(8)));
+	char record[EVENT_RECORD_MAX + EVENT_ARGV_MAX + 64] __attribute__((aligned(2048)));
 };
+_Static_assert(offsetof(struct scratch, sieve) == 0 && offsetof(struct scratch, record) == SIEVE_RECORD_AT, "sieve.h");
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* set by the loader to config.cpus + 1 */

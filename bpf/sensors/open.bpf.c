@@ -2,34 +2,214 @@
  *
  * openat, by far the most frequent call that rules ask for: what the generic sensor would do from its table, written
  * out. Its rarer relatives are left to that one.
+ *
+ * Most files that a host opens are opened again and again, and no rule has to do with them. So it is remembered of a file
+ * that the sieve has dropped its event, with all that this rested upon: which file it is, by what way it hangs in the
+ * tree, by which text and flags it was asked for. When all of that is the same, so is the decision, and neither path nor
+ * record is made.
  */
-#include "fd.h"
+#include "sieve.h"
 #include "syscall.h"
 
 #define SET(event, member, value) record_set(s, MEMBER(event, member), value)
+
+volatile __u32 sieve_epoch; /* changes when what was remembered is no longer true */
+
+#define OPENED_PER_CPU 256
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OPENED_PER_CPU); /* set by the loader: for each CPU */
+	__type(key, __u32);
+	__type(value, struct opened);
+} opened_before SEC(".maps");
+
+static __always_inline struct opened *opened_find(const struct opened *o)
+{
+	__u32 at = ((o->dentry >> 6) ^ (o->dentry >> 14) ^ o->flags) & (OPENED_PER_CPU - 1);
+
+	at += bpf_get_smp_processor_id() * OPENED_PER_CPU;
+	return bpf_map_lookup_elem(&opened_before, &at);
+}
+
+/* The text that was asked for, its bytes behind the end 0. */
+static __always_inline void opened_set_text(struct opened *o, const struct scratch *s, struct event_slot text)
+{
+#pragma unroll
+	for (__u32 i = 0; i < OPENED_TEXT_MAX / 8; i++) {
+		__u64 word = record_word(s, text.offset + 8 * i);
+		if (text.length <= 8 * i)
+			word = 0;
+		else if (text.length - 8 * i < 8)
+			word &= ~(~0ull << 8 * (text.length & 7));
+		o->text[i] = word;
+	}
+}
+
+/* Is a text that is relative to dirfd relative to the directory that the file lies in? */
+static __always_inline bool opened_in_directory(const struct opened *o, struct task_struct *task, __s32 dirfd)
+{
+	struct file *file;
+	struct fs_struct *fs;
+
+	if (dirfd == AT_FDCWD) {
+		fs = READ(task_struct, task, fs);
+		return (__u64)READ(fs_struct, fs, pwd.dentry) == o->parent &&
+		       (__u64)READ(fs_struct, fs, pwd.mnt) == o->mount;
+	}
+	file = fd_file(task, dirfd);
+	return file && (__u64)READ(file, file, f_path.dentry) == o->parent &&
+	       (__u64)READ(file, file, f_path.mnt) == o->mount;
+}
+
+/* A number for the way from a dentry to the root of its mount namespace: another one after any rename or mount on it,
+ * since each rename changes the sequence number of the dentry that it moves. 0: it is too long, or changing just now. */
+#define WAY_MAX 16
+#define WAY_MIX 0x9e3779b97f4a7c15ull
+static __always_inline __u64 opened_way(__u64 dentry, __u64 mnt)
+{
+	__u64 mount = mnt - bpf_core_field_offset(struct mount, mnt), way = mount;
+	__u64 root = READ_ADDRESS(vfsmount, mnt, mnt_root);
+
+	for (__u32 i = 0; i < WAY_MAX; i++) {
+		if (dentry == root) {
+			__u64 above = READ_ADDRESS(mount, mount, mnt_parent);
+			if (above == mount)
+				return way | 1;
+			dentry = READ_ADDRESS(mount, mount, mnt_mountpoint);
+			root = READ_ADDRESS(mount, above, mnt.mnt_root);
+			mount = above;
+			way = way * WAY_MIX + mount;
+		} else {
+			__u32 sequence = READ(dentry, (void *)dentry, d_seq.seqcount.sequence);
+			if (sequence & 1)
+				return 0;
+			way = way * WAY_MIX + (dentry ^ (__u64)sequence << 48);
+			way = way * WAY_MIX + READ(dentry, (void *)dentry, d_name.hash_len);
+			way ^= way >> 29;
+			dentry = READ_ADDRESS(dentry, dentry, d_parent);
+		}
+	}
+	return 0;
+}
+
+/* What is to be compared, to s->opened; its length is 0 if nothing may be remembered of this file. A file with several
+ * names may have been moved without a rename. */
+static __always_inline void opened_look(struct scratch *s, struct task_struct *task, __s64 fd, __s32 dirfd,
+                                        struct event_slot text, __u32 flags)
+{
+	struct opened *o = &s->opened;
+	struct file *file = fd_file(task, fd);
+	struct inode *inode;
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	__u16 mode;
+
+	if (!file || !text.length || text.length > OPENED_TEXT_MAX || READ(file, file, f_mode) & FMODE_CREATED)
+		return;
+	inode = READ(file, file, f_inode);
+	mode = READ(inode, inode, i_mode);
+	if ((mode & S_IFMT) != S_IFDIR && READ(inode, inode, i_nlink) != 1)
+		return;
+	dentry = READ(file, file, f_path.dentry);
+	mnt = READ(file, file, f_path.mnt);
+	o->dentry = (__u64)dentry;
+	o->parent = (__u64)READ(dentry, dentry, d_parent);
+	o->mount = (__u64)mnt;
+	o->inode = (__u64)inode;
+	o->number = READ(inode, inode, i_ino);
+	o->changed_ns = inode_ctime(inode);
+	o->epoch = sieve_epoch;
+	o->flags = flags;
+	opened_set_text(o, s, text);
+	if ((o->text[0] & 0xff) != '/' && !opened_in_directory(o, task, dirfd))
+		return;
+	o->way = opened_way(*(volatile __u64 *)&o->dentry, *(volatile __u64 *)&o->mount);
+	o->length = o->way ? text.length : 0;
+}
+
+static __always_inline bool opened_is_known(const struct opened *o)
+{
+	const __u64 *words = (const __u64 *)o, *before = (const __u64 *)opened_find(o);
+	__u64 differ = 0;
+
+	if (!before)
+		return false;
+#pragma unroll
+	for (__u32 i = 0; i < sizeof(*o) / 8; i++)
+		differ |= words[i] ^ before[i];
+	return !differ;
+}
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	bool compat = syscall_is_compat(task);
+	bool compat = syscall_is_compat(task), sieved = event_wanted[EVENT_openat] == WANTED_SIEVED;
 	__s32 dirfd = syscall_argument(regs, compat, 0);
+	__u32 flags = syscall_argument(regs, compat, 2), used;
 	struct scratch *s = scratch_get();
+	struct event_path name = {};
+	__u16 read;
 
 	if (!s)
 		return 0;
+	/* Behind where the record's members will stand; they, and its flags, come later. */
+	s->used = FIXED_SIZE(openat);
+	record_header(s)->flags = 0;
+	name.text = record_user_text(s, (void *)syscall_argument(regs, compat, 1), EVENT_PATH_MAX);
+	s->opened.length = 0;
+	if (sieved && result >= 0 && bpf_rdonly_cast) {
+		opened_look(s, task, result, dirfd, name.text, flags);
+		if (s->opened.length && opened_is_known(&s->opened)) {
+			count(COUNTER_sieved);
+			return 0;
+		}
+	}
+	used = s->used;
+	read = record_header(s)->flags;
 	record_begin(s, task, EVENT_openat, FIXED_SIZE(openat), result);
-	if (compat)
-		record_flag(s, EVENT_F_COMPAT);
+	s->used = used;
+	record_flag(s, read | (compat ? EVENT_F_COMPAT : 0));
+	if (name.text.offset && s->record[name.text.offset & RECORD_MASK] != '/')
+		name.base = fd_record_base(s, task, dirfd);
 	SET(openat, dirfd, (__s64)dirfd);
-	record_set_path(s, MEMBER(openat, name),
-	                fd_record_path(s, task, dirfd, (void *)syscall_argument(regs, compat, 1)));
-	SET(openat, flags, open_flags((__u32)syscall_argument(regs, compat, 2)));
+	record_set_path(s, MEMBER(openat, name), name);
+	SET(openat, flags, open_flags(flags));
 	SET(openat, mode, (__u32)syscall_argument(regs, compat, 3));
 	if (result >= 0)
 		fd_record(s, task, result); /* its path is the whole truth */
 	else
 		path_record_root(s, task);
+	if (sieved) {
+		sieve_fill(s, MEMBER(openat, name), open_flags(flags));
+		record_sift(ctx, s, EVENT_openat);
+	}
 	record_submit(s);
+	return 0;
+}
+
+/* ---- where a sieve's program goes on ---- */
+SEC("tp_btf/sys_exit")
+int sieve_pass(void *ctx)
+{
+	struct scratch *s = scratch_get();
+
+	if (s)
+		record_submit(s);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int sieve_drop(void *ctx)
+{
+	struct scratch *s = scratch_get();
+	struct opened *before;
+
+	count(COUNTER_sieved);
+	if (!s || record_header(s)->type != EVENT_openat || !s->opened.length)
+		return 0;
+	before = opened_find(&s->opened);
+	if (before)
+		*before = s->opened;
 	return 0;
 }

@@ -15,7 +15,6 @@
 #define SB_RDONLY 1
 #define MNT_READONLY 0x40
 #define CAP_DAC_OVERRIDE 1
-#define NS_PER_S 1000000000ull
 
 #define SET(event, member, value) record_set(s, MEMBER(event, member), value)
 #define SET_SLOT(event, member, slot) record_set_slot(s, MEMBER(event, member), slot)
@@ -25,18 +24,6 @@ struct exe {
 	__u64 flags, dev, inode, owner, mode, nlink, ctime_ns, mtime_ns;
 	struct event_slot path;
 };
-
-static __always_inline __u64 inode_ctime(struct inode *inode)
-{
-	struct inode___timespec *old = (void *)inode;
-	struct inode___underscore *middle = (void *)inode;
-
-	if (bpf_core_field_exists(inode->i_ctime_sec)) /* 6.13 and newer keep a flag in the topmost bit */
-		return BPF_CORE_READ(inode, i_ctime_sec) * NS_PER_S + (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff);
-	if (bpf_core_field_exists(middle->__i_ctime))
-		return BPF_CORE_READ(middle, __i_ctime.tv_sec) * NS_PER_S + BPF_CORE_READ(middle, __i_ctime.tv_nsec);
-	return BPF_CORE_READ(old, i_ctime.tv_sec) * NS_PER_S + BPF_CORE_READ(old, i_ctime.tv_nsec);
-}
 
 static __always_inline __u64 inode_mtime(struct inode *inode)
 {

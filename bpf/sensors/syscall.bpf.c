@@ -6,6 +6,7 @@
  */
 #include "fd.h"
 #include "generic.h"
+#include "sieve.h"
 #include "syscall.h"
 #include "task.h"
 
@@ -306,6 +307,28 @@ static __always_inline bool generic_skip(struct generic_call *c, __u32 type)
 	}
 }
 
+#define CREAT_FLAGS 0101 /* O_CREAT | O_WRONLY */
+static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 type)
+{
+	if (event_wanted[type & (EVENT_TYPES - 1)] != WANTED_SIEVED)
+		return;
+	s->opened.length = 0;
+	switch (type) {
+	case EVENT_open:
+		sieve_fill(s, MEMBER(open, name), GET(open, flags));
+		break;
+	case EVENT_openat2:
+		sieve_fill(s, MEMBER(openat2, name), GET(openat2, flags));
+		break;
+	case EVENT_creat:
+		sieve_fill(s, MEMBER(creat, name), CREAT_FLAGS);
+		break;
+	default:
+		return;
+	}
+	record_sift(ctx, s, type);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_generic, struct pt_regs *regs, long result)
 {
@@ -336,6 +359,7 @@ int BPF_PROG(sys_generic, struct pt_regs *regs, long result)
 		fd_record(c.scratch, task, fd);
 	if (c.has_path)
 		path_record_root(c.scratch, task);
+	generic_sieve(ctx, c.scratch, type);
 	record_submit(c.scratch);
 	return 0;
 }

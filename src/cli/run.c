@@ -17,6 +17,7 @@ struct run {
 	const struct judging *judging;
 	struct judge *judge;
 	struct pipeline *pipeline;
+	struct live *live; /* borrowed; NULL: not yet */
 	bool environment; /* recorded: decided at the start */
 	uint64_t reloads, failed_reloads;
 };
@@ -47,11 +48,14 @@ static void reload(void *userdata, struct live *live)
 		log_error("the rules were not reloaded: those from before stay in force");
 		return;
 	}
+	/* Between the old sieve and the new one all events pass: none is missing that either rules could match. */
+	live_set_sieve(live, NULL);
 	rules_install(run, rules, &events);
 	run->reloads++;
 	r = live_set_events(live, &events);
 	if (r < 0)
 		log_error("cannot switch on what the new rules need: %s", strerror(-r));
+	live_set_sieve(live, judge_programs(run->judge));
 	if (rules_want_environment(rules) && !run->environment)
 		log_warning("the new rules look at environment variables, which are recorded only after a restart");
 	log_notice("reloaded: %zu of %zu rules are on", rules_count_enabled(rules), rule_set_count(rules));
@@ -73,10 +77,23 @@ static void tick(void *userdata, struct live *live)
 	judge_tick(((struct run *)userdata)->judge);
 }
 
-/* One line: what is watched, with how many rules, and what is missing. */
-static int banner(void *userdata, struct live *live)
+static int context(void *userdata, const struct event *event)
 {
-	const struct run *run = userdata;
+	struct run *run = userdata;
+	if (run->live && event->header->type == EVENT_watch)
+		live_pass_file(run->live, (uint32_t)event_arg_number(event, event_find_arg(event->info, STR("dev"))),
+		               event_arg_number(event, event_find_arg(event->info, STR("ino"))));
+	return judge_context(run->judge, event);
+}
+
+static int event(void *userdata, struct enrich_view *view, struct arena *arena)
+{
+	return judge_event(((struct run *)userdata)->judge, view, arena);
+}
+
+/* One line: what is watched, with how many rules, and what is missing. */
+static void banner(const struct run *run, const struct live *live)
+{
 	const struct rule_set *rules = judge_rules(run->judge);
 	size_t sensors, missing = 0, weaker = 0;
 	const struct loader_sensor_report *sensor = live_sensors(live, &sensors);
@@ -85,7 +102,7 @@ static int banner(void *userdata, struct live *live)
 		weaker += sensor[i].hook && sensor[i].error < 0;
 	}
 	if (!isatty(STDERR_FILENO))
-		return 0;
+		return;
 	bool color = ui_color(run->args, STDERR_FILENO);
 	fprintf(stderr, "%spicket " PICKET_VERSION "%s: %zu rules on, %zu of %zu sensors", ui_code(color, UI_BOLD),
 	        ui_code(color, UI_RESET), rules_count_enabled(rules), sensors - missing, sensors);
@@ -93,6 +110,14 @@ static int banner(void *userdata, struct live *live)
 		fprintf(stderr, "%s; %zu not at their best: see picket doctor%s", ui_code(color, UI_YELLOW),
 		        missing + weaker, ui_code(color, UI_RESET));
 	fprintf(stderr, ". %sCtrl-C ends.%s\n", ui_code(color, UI_DIM), ui_code(color, UI_RESET));
+}
+
+static int started(void *userdata, struct live *live)
+{
+	struct run *run = userdata;
+	run->live = live;
+	live_set_sieve(live, judge_programs(run->judge));
+	banner(run, live);
 	return 0;
 }
 
@@ -136,7 +161,7 @@ static int prepare(struct run *run, struct rule_set *rules, struct live_options 
 	int r = judge_new(&judge_options, &run->judge);
 	if (r == 0)
 		r = pipeline_new(
-		        &(struct pipeline_options){.live = true, .consumer = {judge_event, judge_context, run->judge}},
+		        &(struct pipeline_options){.live = true, .consumer = {event, context, run}},
 		        &run->pipeline);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
@@ -146,7 +171,7 @@ static int prepare(struct run *run, struct rule_set *rules, struct live_options 
 	rules_install(run, rules, &options->events);
 	run->environment = rules_want_environment(rules);
 	options->loader.environment = run->environment;
-	options->hooks = (struct live_hooks){banner, reload, tick, report, run};
+	options->hooks = (struct live_hooks){started, reload, tick, report, run};
 	status_path_set(run->args, options);
 	return judging_add_outputs(run->judging, run->judge);
 }

@@ -2,6 +2,7 @@
 #include "core/judge.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -112,11 +113,17 @@ void judge_set_rules(struct judge *j, struct rule_set *rules)
 	j->programs = NULL;
 	j->problems_told = 0;
 	(void)!rule_programs_new(rules, &j->programs);
+	rule_set_forget_files(rules);
 }
 
 const struct rule_set *judge_rules(const struct judge *j)
 {
 	return j->rules;
+}
+
+const struct rule_programs *judge_programs(const struct judge *j)
+{
+	return j->programs;
 }
 
 int judge_add_output(struct judge *j, struct export_output *output)
@@ -420,8 +427,12 @@ static size_t rules_match(struct judge *j, const struct enrich_view *view, struc
 	if (!j->programs)
 		return rule_set_match(j->rules, type, &view->source, arena, j->options.matching, ret_matched,
 		                      JUDGE_MATCHES_MAX);
-	return rule_programs_match(j->programs, type, &view->source, arena, j->options.matching, ret_matched,
-	                           JUDGE_MATCHES_MAX);
+	size_t made = rule_programs_made(j->programs);
+	size_t matched = rule_programs_match(j->programs, type, &view->source, arena, j->options.matching, ret_matched,
+	                                     JUDGE_MATCHES_MAX);
+	if (made != rule_programs_made(j->programs))
+		malloc_trim(0);
+	return matched;
 }
 
 /* The whole set is judged under each name of the file; a rule that matched under one is not raised again. */

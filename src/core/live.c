@@ -14,6 +14,7 @@
 #include "core/notify.h"
 #include "core/privileges.h"
 #include "core/report.h"
+#include "core/sieve.h"
 #include "core/status.h"
 
 /* The ring is looked at this often although the kernel did not wake us: a wake-up per event costs the watched process
@@ -37,6 +38,7 @@ struct live {
 	struct pipeline *pipeline; /* borrowed */
 	struct loader *loader;
 	struct status_server *status;
+	struct sieve_status sieve;
 	int epoll_fd, signal_fd;
 	struct loader_sensor_report sensors[SENSORS_MAX];
 	size_t sensor_count;
@@ -153,6 +155,27 @@ int live_set_events(struct live *l, const struct event_set *events)
 	return loader_set_events(l->loader, events->bits);
 }
 
+void live_pass_file(struct live *l, uint32_t dev, uint64_t ino)
+{
+	loader_pass_file(l->loader, dev, ino);
+}
+
+static void pass_file(void *userdata, uint32_t dev, uint64_t ino)
+{
+	live_pass_file(userdata, dev, ino);
+}
+
+void live_set_sieve(struct live *l, const struct rule_programs *programs)
+{
+	if (!programs) {
+		sieve_remove(l->loader);
+		l->sieve = (struct sieve_status){0};
+		return;
+	}
+	enrich_watch_each(pipeline_enrich(l->pipeline), pass_file, l);
+	sieve_install(l->loader, programs, &l->sieve);
+}
+
 const struct loader_sensor_report *live_sensors(const struct live *l, size_t *ret_count)
 {
 	*ret_count = l->sensor_count;
@@ -259,6 +282,7 @@ void live_add_status(struct live *l, struct buf *out)
 	json_end_object(&j);
 	add_counters(l, &j);
 	add_sensors(l, &j);
+	sieve_report(&l->sieve, &j);
 	if (l->options.hooks.report)
 		l->options.hooks.report(l->options.hooks.userdata, &j);
 	json_end_object(&j);

@@ -159,6 +159,11 @@ void enrich_watch_clear(struct enrich *e)
 	watches_clear(e->watches);
 }
 
+void enrich_watch_each(const struct enrich *e, void (*call)(void *userdata, uint32_t dev, uint64_t ino), void *userdata)
+{
+	watches_each(e->watches, call, userdata);
+}
+
 bool enrich_watch_find(const struct enrich *e, uint32_t dev, uint64_t ino, unsigned n, struct str *ret_path)
 {
 	return watches_find(e->watches, dev, ino, n, ret_path);

@@ -52,6 +52,8 @@ void enrich_event_done(struct enrich *e, struct enrich_view *view);
  * Returns 0, -ENOMEM, -ENOSPC: 8192 are watched already. */
 int enrich_watch_path(struct enrich *e, struct str path) must_check;
 void enrich_watch_clear(struct enrich *e);
+/* Calls for each file that is watched and there, dev as in struct fd_info. */
+void enrich_watch_each(const struct enrich *e, void (*call)(void *userdata, uint32_t dev, uint64_t ino), void *userdata);
 /* The records that a capture needs at its start: host, users, containers, watched files, all processes (procfork,
  * procinfo or execve, procexit of ancestors that have ended), each with EVENT_F_CONTEXT. Stops at put's first error. */
 int enrich_dump(struct enrich *e, int (*put)(void *userdata, const struct event *event), void *userdata) must_check;

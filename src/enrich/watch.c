@@ -259,6 +259,18 @@ bool watches_find(const struct watches *w, uint32_t dev, uint64_t ino, unsigned 
 	return true;
 }
 
+void watches_each(const struct watches *w, void (*call)(void *userdata, uint32_t dev, uint64_t ino), void *userdata)
+{
+	size_t position = 0;
+	struct str path;
+	void *item;
+	while (map_next(&w->by_path, &position, &path, &item)) {
+		const struct watch *watch = item;
+		if (watch->ino)
+			call(userdata, watch->dev, watch->ino);
+	}
+}
+
 int watches_put_all(const struct watches *w, int (*put)(void *userdata, struct str path, uint32_t dev, uint64_t ino),
                     void *userdata)
 {

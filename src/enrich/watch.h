@@ -24,6 +24,8 @@ void watches_read_all(struct watches *w, const struct watch_reader *reader);
 bool watches_touch(struct watches *w, const struct event *e, const struct watch_reader *reader);
 int watches_set(struct watches *w, struct str path, uint32_t dev, uint64_t ino) must_check; /* from a record */
 bool watches_find(const struct watches *w, uint32_t dev, uint64_t ino, unsigned n, struct str *ret_path);
+/* Those that are there. */
+void watches_each(const struct watches *w, void (*call)(void *userdata, uint32_t dev, uint64_t ino), void *userdata);
 int watches_put_all(const struct watches *w, int (*put)(void *userdata, struct str path, uint32_t dev, uint64_t ino),
                     void *userdata) must_check;
 

@@ -16,6 +16,8 @@
 #include "event/event.h"
 #include "loader/probe.h"
 #include "loader/ring.h"
+#include "loader/sieve.h"
+#include "schema/sieve.h"
 #include "schema/wire.h"
 
 #pragma GCC diagnostic push
@@ -33,6 +35,9 @@ struct loader {
 	struct bpf_link *links[SENSOR_COUNT];
 	struct ring ring;
 	int cpus;
+	struct sieve_place sieve_place;
+	bool sieved[EVENT_TYPE_MAX]; /* types with a program */
+	uint64_t wanted[4];          /* bit per event type */
 };
 
 /* ---- messages ---- */
@@ -147,6 +152,9 @@ static int set_config(struct loader *l, const struct loader_options *o, struct l
 	err = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)ring);
 	if (!err)
 		err = bpf_map__set_max_entries(bpf->maps.scratches, (uint32_t)l->cpus + 1);
+	if (!err)
+		err = bpf_map__set_max_entries(bpf->maps.opened_before,
+		                               (uint32_t)l->cpus * bpf_map__max_entries(bpf->maps.opened_before));
 	if (err) {
 		snprintf(f->what, sizeof(f->what), "a ring of %zu bytes is not possible", ring);
 		snprintf(f->hint, sizeof(f->hint), "give a power of two, at least 4096");
@@ -199,6 +207,8 @@ static int choose_hooks(struct loader *l, struct loader_failure *f)
 }
 
 /* ---- after the load ---- */
+static void sieve_prepare(struct loader *l);
+
 static int set_sensors(struct loader *l)
 {
 	int map = bpf_map__fd(l->bpf->maps.sensors);
@@ -274,6 +284,7 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader,
 		snprintf(f.hint, sizeof(f.hint), "see its reason with --verbose, and `picket doctor`");
 		goto out;
 	}
+	sieve_prepare(l);
 	err = set_sensors(l);
 	if (!err)
 		err = ring_open(&l->ring, bpf_map__fd(l->bpf->maps.ring), bpf_map__max_entries(l->bpf->maps.ring));
@@ -305,11 +316,71 @@ void loader_free(struct loader *l)
 	free(l);
 }
 
+static void set_wanted(struct loader *l, uint32_t type)
+{
+	bool wanted = event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1;
+	l->bpf->bss->event_wanted[type] = !wanted ? 0 : l->sieved[type] ? WANTED_SIEVED : 1;
+}
+
 int loader_set_events(struct loader *l, const uint64_t bits[4])
 {
+	memcpy(l->wanted, bits, sizeof(l->wanted));
 	for (uint32_t type = 1; type < EVENT_TYPE_MAX; type++)
-		l->bpf->bss->event_wanted[type] = event_type_info(type)->state || bits[type / 64] >> (type % 64) & 1;
+		set_wanted(l, type);
 	return 0;
+}
+
+/* ---- the sieve ---- */
+
+/* Before the sensors are attached. Without it all events pass. */
+static void sieve_prepare(struct loader *l)
+{
+	struct bpf_prog_info info = {};
+	uint32_t length = sizeof(info), pass = SIEVE_PASS, drop = SIEVE_DROP;
+	int programs = bpf_map__fd(l->bpf->maps.sieves), fd = bpf_program__fd(l->bpf->progs.sieve_pass);
+	int dropped = bpf_program__fd(l->bpf->progs.sieve_drop);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) || !info.attach_btf_id ||
+	    bpf_map_update_elem(programs, &pass, &fd, BPF_ANY) || bpf_map_update_elem(programs, &drop, &dropped, BPF_ANY))
+		return;
+	l->sieve_place = (struct sieve_place){bpf_map__fd(l->bpf->maps.scratches), programs, (int)info.attach_btf_id};
+}
+
+static void sieve_switch(struct loader *l, const unsigned *types, size_t count, bool on)
+{
+	for (size_t i = 0; i < count; i++) {
+		l->sieved[types[i]] = on;
+		set_wanted(l, types[i]);
+	}
+	l->bpf->bss->sieve_epoch++;
+}
+
+int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, const struct loader_sieve *sieve,
+                     char *reterr_why, size_t size)
+{
+	_cleanup_(base_close_fd) int program = -1;
+
+	sieve_switch(l, types, count, false);
+	if (!sieve)
+		return 0;
+	if (!l->sieve_place.attach_btf_id)
+		return -EOPNOTSUPP;
+	program = sieve_load(&l->sieve_place, sieve, reterr_why, size);
+	if (program < 0)
+		return program;
+	for (size_t i = 0; i < count; i++)
+		if (bpf_map_update_elem(l->sieve_place.programs, &types[i], &program, BPF_ANY))
+			return -errno;
+	sieve_switch(l, types, count, true);
+	return 0;
+}
+
+void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino)
+{
+	uint32_t bit = SIEVE_WATCHED_BIT(dev, ino);
+
+	l->bpf->bss->sieve_watched[bit / 64] |= 1ull << bit % 64;
+	l->bpf->bss->sieve_epoch++;
 }
 
 /* ---- processes that are there ---- */

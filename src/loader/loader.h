@@ -32,6 +32,26 @@ void loader_free(struct loader *l); /* detaches all */
 
 /* Which events are to be made: bit per event type (struct event_set's bits, 4 words). State events are made anyway. */
 int loader_set_events(struct loader *l, const uint64_t bits[4]) must_check;
+/* ---- the sieve: programs made of rules that drop events before they are sent ---- */
+#define LOADER_SIEVE_TABLES_MAX 8
+struct loader_sieve_table {
+	const void *data;
+	size_t bytes;
+};
+/* Maps by index: 0: the scratch spaces, 1: the array of programs, from 2 on the tables (rule.h says what it does). */
+struct loader_sieve {
+	const void *insns; /* struct bpf_insn */
+	size_t insn_count;
+	const struct loader_sieve_table *tables; /* copied */
+	size_t table_count;
+};
+/* For events of these types (enum event_type), from now on, instead of the programs before. NULL: they all pass.
+ * Returns 0; -EOPNOTSUPP: this kernel has no sieve; -errno: refused, reterr_why says why, and all pass. */
+int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, const struct loader_sieve *sieve,
+                     char *reterr_why, size_t size) must_check;
+/* Events about that file pass, by whatever name it is reached; dev as in struct fd_info. For good. */
+void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino);
+
 /* Records of all processes that are there now: written before anything that loader_poll() gives later. Calls put with
  * each record. Call once, after loader_new(). */
 int loader_list_tasks(struct loader *l, int (*put)(void *userdata, const void *record, size_t length), void *userdata)

@@ -88,7 +88,7 @@ struct code_range code_of_rule(const struct code *c, uint32_t rule)
 int group_bounds_init(struct group_bounds *g, const struct program_parts *parts)
 {
 	*g = (struct group_bounds){.parts = parts};
-	g->bounds = calloc(parts->plan->group_count + 1, sizeof(*g->bounds));
+	g->bounds = calloc(plan_functions(parts->plan) + 1, sizeof(*g->bounds));
 	return g->bounds ? 0 : -ENOMEM;
 }
 
@@ -118,7 +118,7 @@ static int atom_bound(const struct program_parts *parts, uint32_t atom, uint64_t
 
 struct asking {
 	struct group_bounds *bounds;
-	bool *asked; /* by group */
+	bool *asked; /* by function */
 	uint64_t sum;
 };
 
@@ -126,11 +126,11 @@ static int ask_atom(struct asking *a, uint32_t atom)
 {
 	const struct plan *plan = a->bounds->parts->plan;
 	const struct atom *at = &plan->atoms[atom];
-	if (at->kind != ATOM_TEXT || a->asked[at->group])
+	if (!atom_is_sought(at) || a->asked[at->known])
 		return 0;
-	uint64_t *bound = &a->bounds->bounds[at->group];
+	uint64_t *bound = &a->bounds->bounds[at->known];
 	int r = *bound ? 0 : atom_bound(a->bounds->parts, atom, bound);
-	a->asked[at->group] = true;
+	a->asked[at->known] = true;
 	a->sum += *bound;
 	return r;
 }
@@ -145,7 +145,7 @@ static int ask_formula(struct asking *a, const struct formula *f)
 
 int group_bounds_of_formula(struct group_bounds *g, const struct formula *f, uint64_t *ret_bound)
 {
-	_cleanup_(base_free_ptr) bool *asked = calloc(g->parts->plan->group_count + 1, sizeof(*asked));
+	_cleanup_(base_free_ptr) bool *asked = calloc(plan_functions(g->parts->plan) + 1, sizeof(*asked));
 	struct asking a = {.bounds = g, .asked = asked};
 	if (!asked)
 		return -ENOMEM;

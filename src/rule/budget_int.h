@@ -21,7 +21,7 @@ int parts_bound(const struct program_parts *parts, const struct code *code, uint
 /* What seeking a group's patterns may take, found when it is first asked for. */
 struct group_bounds {
 	const struct program_parts *parts;
-	uint64_t *bounds; /* by group; 0: not asked for yet */
+	uint64_t *bounds; /* by function, as plan_functions(); 0: not asked for yet */
 };
 int group_bounds_init(struct group_bounds *g, const struct program_parts *parts) must_check;
 void group_bounds_done(struct group_bounds *g); /* also for _cleanup_ */

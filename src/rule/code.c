@@ -14,6 +14,7 @@
 #define UNBOUND SIZE_MAX
 /* What the second half of lddw's constant means, by its src. */
 #define LDDW_FUNCTION 4
+#define LDDW_MAP 5
 #define LDDW_MAP_VALUE 6
 
 void code_init(struct code *c, bool far)
@@ -260,6 +261,11 @@ void code_constant(struct code *c, unsigned dst, uint64_t value)
 		                .code = BPF_ALU | BPF_MOV | BPF_K, .dst = dst & 15, .imm = (int32_t)(uint32_t)value});
 	else
 		wide(c, dst, 0, (uint32_t)value, (uint32_t)(value >> 32));
+}
+
+void code_map(struct code *c, unsigned dst, uint32_t map)
+{
+	wide(c, dst, LDDW_MAP, map, 0);
 }
 
 void code_map_value(struct code *c, unsigned dst, uint32_t map, uint32_t at)

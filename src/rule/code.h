@@ -54,6 +54,7 @@ enum code_mark_kind {
 	CODE_MARK_ATOM,  /* index: of the atom that they decide */
 	CODE_MARK_MATCH, /* index: of the rule that holds */
 	CODE_MARK_GROUP, /* index: of the group of patterns whose function begins */
+	CODE_MARK_SET,   /* index: of the set of numbers whose function begins */
 };
 struct code_mark {
 	size_t insn;
@@ -69,6 +70,7 @@ void code_bind(struct code *c, code_label l); /* it stands here; once */
 void code_alu(struct code *c, uint8_t op, unsigned dst, int32_t imm);
 void code_alu_reg(struct code *c, uint8_t op, unsigned dst, unsigned src);
 void code_constant(struct code *c, unsigned dst, uint64_t value);             /* by the shortest way */
+void code_map(struct code *c, unsigned dst, uint32_t map);                    /* for helpers */
 void code_map_value(struct code *c, unsigned dst, uint32_t map, uint32_t at); /* address in an array's first value */
 void code_swap(struct code *c, unsigned dst);                                 /* 8 bytes to big endian */
 void code_swap_little(struct code *c, unsigned dst); /* to little endian: nothing, on a machine that is */
@@ -83,6 +85,16 @@ void code_jump(struct code *c, code_label l);
 /* op: BPF_JEQ, BPF_JSET, BPF_JGT … */
 void code_jump_if(struct code *c, uint8_t op, unsigned dst, int32_t imm, code_label l);
 void code_jump_if_reg(struct code *c, uint8_t op, unsigned dst, unsigned src, code_label l);
+
+/* ---- numbers: code_number.c ---- */
+
+struct code_number {
+	int64_t number;
+	uint32_t bit; /* of the result */
+};
+/* The bits of those that are r1 are set in the words at r7 + results, others stay. numbers: ascending, the bits of equal
+ * ones ascending. Changes r2. Falls through at the end. The depth is logarithmic in their number. */
+void code_numbers(struct code *c, const struct code_number *numbers, size_t count, int16_t results);
 
 /* ---- texts: code_text.c, code_scan.c ---- */
 

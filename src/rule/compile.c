@@ -10,6 +10,7 @@
 #define ERROR_VALIDATE "LOAD_ERR_VALIDATE"
 #define RULE_DIAGS_MAX 100 /* kept of one condition */
 #define EVENTS_MANY 100
+#define INLINE_NODES_MAX 100000 /* tree nodes of a condition that stands in no rule */
 
 struct compiler {
 	struct collection *collection;
@@ -427,15 +428,35 @@ static int compile_output(struct compiler *c, const struct rule_def *def, struct
 
 /* ---- rules ---- */
 
-static void describe(const struct rule_def *def, struct rule *rule)
+/* NULL: no memory, and the compiler knows. */
+static const char *keep_text(struct compiler *c, struct str text)
+{
+	const char *kept = arena_str(&c->out->arena, text).data;
+	if (!kept)
+		c->error = -ENOMEM;
+	return kept;
+}
+
+static const char *const *keep_tags(struct compiler *c, const struct tag_list *tags)
+{
+	const char **kept = arena_array(&c->out->arena, const char *, tags->count);
+	if (!kept)
+		c->error = -ENOMEM;
+	for (size_t i = 0; i < tags->count && !c->error; i++)
+		kept[i] = keep_text(c, str_from(tags->items[i]));
+	return kept;
+}
+
+/* All but the samples lives on without the files. */
+static void describe(struct compiler *c, const struct rule_def *def, struct rule *rule)
 {
 	*rule = (struct rule){
-	        .name = def->name.data,
-	        .desc = def->desc.text.data,
-	        .output_text = def->output.text.data,
-	        .condition_text = def->condition.text.data,
-	        .source = def->source.data,
-	        .file = def->place.file->name,
+	        .name = keep_text(c, def->name),
+	        .desc = keep_text(c, def->desc.text),
+	        .output_text = keep_text(c, def->output.text),
+	        .condition_text = keep_text(c, def->condition.text),
+	        .source = keep_text(c, def->source),
+	        .file = keep_text(c, str_from(def->place.file->name)),
 	        .line = doc_segment(def->place.file, def->place.offset, 0).line,
 	        .priority = def->priority,
 	        .enabled = def->enabled,
@@ -443,7 +464,7 @@ static void describe(const struct rule_def *def, struct rule *rule)
 	        .skip_if_unknown_filter = def->skip_if_unknown_filter,
 	        .capture = def->capture,
 	        .capture_duration_ms = def->capture_duration_ms,
-	        .tags = def->tags.items,
+	        .tags = keep_tags(c, &def->tags),
 	        .tag_count = def->tags.count,
 	        .samples = def->samples.items,
 	        .sample_count = def->samples.count,
@@ -453,7 +474,9 @@ static void describe(const struct rule_def *def, struct rule *rule)
 static void compile_rule(struct compiler *c, const struct rule_def *def, struct rule_entry *e)
 {
 	bool skip = false;
-	describe(def, &e->rule);
+	describe(c, def, &e->rule);
+	if (c->error)
+		return;
 	int r = compile_condition(c, def, e);
 	if (r != -ENOMEM && def->source_known && compile_output(c, def, e, &skip) == -ENOMEM)
 		r = -ENOMEM;
@@ -527,6 +550,31 @@ int compile_collection(struct collection *collection, struct compiled *ret_compi
 	}
 	*ret_compiled = out;
 	return 0;
+}
+
+int compile_inline(struct collection *collection, struct compiled *compiled, const struct source_text *t,
+                   struct diag_list *reterr_diags, struct filter **ret_filter)
+{
+	struct compiler c = {
+	        .collection = collection, .out = compiled, .diags = reterr_diags, .budget = INLINE_NODES_MAX};
+	struct lookup lookup = {.compiler = &c, .visibility = SIZE_MAX};
+	struct source_text *text = arena_new(&compiled->arena, struct source_text);
+	struct cond *cond;
+	if (!text)
+		return -ENOMEM;
+	int r = list_substitute(collection, &compiled->arena, t, reterr_diags, text);
+	if (r == 0)
+		r = cond_parse(&compiled->arena, text, reterr_diags, &cond);
+	if (r == 0)
+		r = cond_resolve(&compiled->arena, &cond, lookup_macro, &lookup, &c.budget, reterr_diags);
+	if (r == 0)
+		r = cond_check(&compiled->arena, cond, reterr_diags);
+	if (r < 0)
+		return r == -ENOENT ? -EINVAL : r;
+	r = filter_from_cond(cond, ret_filter);
+	if (r < 0)
+		cond_done(cond);
+	return r;
 }
 
 void compiled_done(struct compiled *c)

@@ -47,6 +47,11 @@ static struct str line_text(const struct doc_file *f, size_t line)
 	return end - begin > LINE_SHOWN_MAX ? str_make(NULL, 0) : str_make(f->text.data + begin, end - begin);
 }
 
+unsigned doc_line(const struct doc_file *f, size_t offset)
+{
+	return (unsigned)line_of(f, offset) + 1;
+}
+
 struct text_segment doc_segment(const struct doc_file *f, size_t file_offset, size_t text_offset)
 {
 	size_t line = line_of(f, file_offset);

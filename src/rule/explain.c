@@ -59,7 +59,9 @@ static int add_atom(struct explainer *x, uint32_t index)
 	*to = (struct rule_atom){.text = arena_str(&x->out->arena, buf_str(&text)),
 	                         .process = a->process,
 	                         .means = means_of(plan, a),
-	                         .patterns = a->kind == ATOM_TEXT ? plan->groups[a->group].count : 0};
+	                         .patterns = a->kind == ATOM_TEXT ? plan->groups[a->group].count
+	                                     : a->set             ? plan->sets[a->set - 1].count
+	                                                          : 0};
 	if (!to->text.data)
 		return -ENOMEM;
 	x->places[index] = ++x->out->atom_count;

@@ -199,8 +199,7 @@ struct path_set *path_set_new(struct arena *arena, size_t limit)
 	return s->plain && s->patterns ? s : NULL;
 }
 
-/* A NUL-terminated copy with one slash between components and none at the end; "/" stays. */
-static struct str path_normalise(struct arena *arena, struct str path)
+struct str path_normal(struct arena *arena, struct str path)
 {
 	struct str copy = arena_str(arena, path);
 	char *data = (char *)copy.data;
@@ -256,14 +255,14 @@ static int path_split(struct arena *arena, struct str path, struct path_pattern 
 	return 0;
 }
 
-static bool path_has_wildcard(struct str path)
+bool path_has_wildcard(struct str path)
 {
 	return str_find_char(path, '*') >= 0 || str_find_char(path, '?') >= 0 || str_find_char(path, '[') >= 0;
 }
 
 int path_set_add(struct path_set *s, struct arena *arena, struct str path)
 {
-	struct value v = {.kind = VALUE_STR, .str = path_normalise(arena, path)};
+	struct value v = {.kind = VALUE_STR, .str = path_normal(arena, path)};
 	if (!v.str.data)
 		return -ENOMEM;
 	if (str_equals(v.str, "/"))
@@ -306,7 +305,7 @@ static bool pattern_covers(const struct path_pattern *pattern, const struct path
 
 int path_set_covers(const struct path_set *s, struct arena *scratch, struct str path)
 {
-	struct str normal = path_normalise(scratch, path);
+	struct str normal = path_normal(scratch, path);
 	if (!normal.data)
 		return -ENOMEM;
 	if (plain_covers(s, normal))

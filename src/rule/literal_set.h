@@ -15,6 +15,9 @@ struct literal_set *literal_set_new(struct arena *arena, size_t limit) must_chec
 int literal_set_add(struct literal_set *s, struct arena *arena, const struct value *v) must_check;
 bool literal_set_has(const struct literal_set *s, const struct value *v);
 
+/* A NUL-terminated copy with one slash between components and none at the end; "/" stays. data: NULL: no memory. */
+struct str path_normal(struct arena *arena, struct str path) must_check;
+bool path_has_wildcard(struct str path);
 /* Paths, and patterns of paths, each of which stands for all that lies below it. */
 struct path_set;
 struct path_set *path_set_new(struct arena *arena, size_t limit) must_check;

@@ -67,13 +67,22 @@ static uint32_t event_struct(struct object_writer *w)
 	const struct program_layout *l = w->parts.layout;
 	const struct plan *p = w->parts.plan;
 	uint32_t bits = 8 * (uint32_t)BIT_WORDS(plan_event_bit(p) + p->event_bits);
+	uint32_t known = 8 * (uint32_t)BIT_WORDS(p->known_bits);
 	uint32_t numbers = 8 * (uint32_t)p->number_count;
-	uint32_t type = l->first - l->live, types[8], count = 0;
+	uint32_t type = l->first - l->live, types[12], count = 0;
 	struct member members[] = {
-	        {"results", l->results, bits, w->u64},    {"known", l->known, bits, w->u64},
-	        {"states", l->states, numbers, w->u64},   {"matched", l->matched, type, w->u64},
-	        {"live", l->live, type, w->u64},          {"first", l->first, 8, w->u64},
-	        {"numbers", l->numbers, numbers, w->u64}, {"text", l->text, l->bytes - l->text, w->u8},
+	        {"results", l->results, bits, w->u64},
+	        {"known", l->known, known, w->u64},
+	        {"states", l->states, numbers, w->u64},
+	        {"matched", l->matched, type, w->u64},
+	        {"entered", l->entered, type, w->u64},
+	        {"blocks", l->blocks, 8, w->u64},
+	        {"left", l->left, 8, w->u64},
+	        {"driven", l->driven, 8, w->u64},
+	        {"live", l->live, type, w->u64},
+	        {"first", l->first, 8, w->u64},
+	        {"numbers", l->numbers, numbers, w->u64},
+	        {"text", l->text, l->bytes - l->text, w->u8},
 	};
 	qsort(members, ARRAY_SIZE(members), sizeof(members[0]), by_begin);
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
@@ -136,6 +145,13 @@ static void group_text(const struct object_writer *w, uint32_t group, struct buf
 	expr_write(w->parts.plan->texts[g->input].expr, out);
 }
 
+static void set_text(const struct object_writer *w, uint32_t set, struct buf *out)
+{
+	const struct plan_set *s = &w->parts.plan->sets[set];
+	buf_printf(out, "number: one of %zu, ", s->count);
+	expr_write(w->parts.plan->numbers_asked[s->input].expr, out);
+}
+
 /* rule: whose part the mark is in, or NULL. at: the mark's place in the section, in bytes. */
 static void add_line(struct object_writer *w, uint32_t section, uint64_t at, const struct code_mark *m,
                      const struct rule *rule)
@@ -157,6 +173,9 @@ static void add_line(struct object_writer *w, uint32_t section, uint64_t at, con
 		break;
 	case CODE_MARK_GROUP:
 		group_text(w, m->index, &text);
+		break;
+	case CODE_MARK_SET:
+		set_text(w, m->index, &text);
 		break;
 	}
 	unsigned line = m->kind == CODE_MARK_FRAME ? 0 : rule ? rule->line : 1;
@@ -196,8 +215,13 @@ static void placing_done(struct placing *p)
 	free(p->symbols);
 }
 
-/* The index of the mark of the group whose function begins at an instruction; SIZE_MAX: none does. */
-static size_t group_at(const struct code *c, size_t insn)
+static bool is_function(const struct code_mark *m)
+{
+	return m->kind == CODE_MARK_GROUP || m->kind == CODE_MARK_SET;
+}
+
+/* The index of the mark of the function that begins at an instruction; SIZE_MAX: none does. */
+static size_t function_at(const struct code *c, size_t insn)
 {
 	size_t low = 0, high = c->mark_count;
 	while (low < high) {
@@ -208,7 +232,7 @@ static size_t group_at(const struct code *c, size_t insn)
 			high = middle;
 	}
 	for (; low < c->mark_count && c->marks[low].insn == insn; low++)
-		if (c->marks[low].kind == CODE_MARK_GROUP)
+		if (is_function(&c->marks[low]))
 			return low;
 	return SIZE_MAX;
 }
@@ -217,7 +241,7 @@ static size_t group_at(const struct code *c, size_t insn)
 static size_t function_end(const struct code *c, size_t mark)
 {
 	for (; mark < c->mark_count; mark++)
-		if (c->marks[mark].kind == CODE_MARK_GROUP)
+		if (is_function(&c->marks[mark]))
 			return c->marks[mark].insn;
 	return c->count;
 }
@@ -277,16 +301,21 @@ static bool calls_functions(const struct code *c, struct code_range range)
 	return false;
 }
 
+static const char *function_kind(const struct object_writer *w, const struct code_mark *begin)
+{
+	return begin->kind == CODE_MARK_SET ? "number" : seeking(w->parts.plan->groups[begin->index].kind);
+}
+
 static int add_function(struct object_writer *w, struct placing *p, struct code_range range,
-                        const struct code_mark *group, uint32_t *ret_symbol)
+                        const struct code_mark *begin, uint32_t *ret_symbol)
 {
 	char name[64];
 	uint64_t at = elf_section_at(&w->elf, w->text)->data.length;
-	snprintf(name, sizeof(name), "%s_%zu", seeking(w->parts.plan->groups[group->index].kind), w->functions.count);
+	snprintf(name, sizeof(name), "%s_%zu", function_kind(w, begin), w->functions.count);
 	int r = add_insns(w, p, range, w->text);
 	if (r < 0)
 		return r;
-	add_line(w, w->text, at, group, NULL);
+	add_line(w, w->text, at, begin, NULL);
 	elf_function_add(&w->elf, w->text, at, btf_function(&w->elf, name, w->prototype, false));
 	*ret_symbol = elf_symbol_add(&w->elf, name, false, STT_FUNC, w->text, at, (range.end - range.first) * SLOT);
 	return 0;
@@ -295,8 +324,8 @@ static int add_function(struct object_writer *w, struct placing *p, struct code_
 /* Functions of several programs that are the same become one. */
 static int place_function(struct object_writer *w, struct placing *p, size_t mark, uint32_t *ret_symbol)
 {
-	const struct code_mark *group = &p->code.marks[mark];
-	struct code_range range = {group->insn, function_end(&p->code, mark + 1)};
+	const struct code_mark *begin = &p->code.marks[mark];
+	struct code_range range = {begin->insn, function_end(&p->code, mark + 1)};
 	if (calls_functions(&p->code, range))
 		return -EINVAL;
 	struct str key = str_make((const char *)&p->code.insns[range.first], (range.end - range.first) * SLOT);
@@ -306,7 +335,7 @@ static int place_function(struct object_writer *w, struct placing *p, size_t mar
 		return 0;
 	}
 	uint32_t symbol = 0;
-	int r = add_function(w, p, range, group, &symbol);
+	int r = add_function(w, p, range, begin, &symbol);
 	if (r == 0)
 		r = map_put(&w->functions, key, (void *)((uintptr_t)symbol + 1), NULL);
 	if (r == 0)
@@ -317,7 +346,7 @@ static int place_function(struct object_writer *w, struct placing *p, size_t mar
 /* Of the function that begins there, which is put into .text the first time. */
 static int function_symbol(struct object_writer *w, struct placing *p, int64_t insn, uint32_t *ret_symbol)
 {
-	size_t mark = group_at(&p->code, (size_t)insn);
+	size_t mark = function_at(&p->code, (size_t)insn);
 	uint32_t symbol = 0;
 	if (mark == SIZE_MAX)
 		return -EINVAL;
@@ -395,6 +424,8 @@ static void json_atoms(struct json *j, const struct object_writer *w)
 		json_str(j, buf_str(&text));
 		json_key(j, "bit");
 		json_u64(j, w->parts.plan->atoms[i].bit);
+		json_key(j, "known");
+		json_u64(j, w->parts.plan->atoms[i].known);
 		json_end_object(j);
 	}
 	json_end_array(j);

@@ -5,15 +5,16 @@
 #include <stdlib.h>
 
 #define PLAN_BYTES_MAX (512u << 20)
+#define FORMULAS_MAX (8u << 20)
 
 /* Rough costs in instructions, getting a field's value included, and chances to be true: only the order that they lead to
  * matters. */
 #define COST_PROCESS 2
-#define COST_NUMBER 60
-#define COST_BEGINS 150
-#define COST_ENDS 150
-#define COST_SCAN 400
-#define COST_OTHER 1000
+#define COST_NUMBER 100
+#define COST_BEGINS 500 /* mostly getting it */
+#define COST_ENDS 500
+#define COST_SCAN 1000
+#define COST_OTHER 2000
 #define CHANCE_TEXT 0.005
 #define CHANCE_LETTER 0.8 /* one letter says of what kind something is, and rules name the usual kind */
 #define CHANCE_NUMBER 0.1
@@ -21,12 +22,14 @@
 #define CHANCE_ORDER 0.6
 #define CHANCE_NOT_NEGATIVE 0.9 /* it did not fail */
 #define CHANCE_OTHER 0.2
+#define SET_NUMBERS_MIN 8  /* from so many on a search is cheaper than comparing */
 #define CHANCE_LEAST 0.001 /* so that nothing is divided by 0 */
 
 int plan_init(struct plan *p, const struct cond_numbers *numbers)
 {
 	*p = (struct plan){.numbers = numbers};
 	arena_init(&p->arena, PLAN_BYTES_MAX);
+	map_init(&p->made, FORMULAS_MAX);
 	p->by_number = calloc(numbers->test_count + 1, sizeof(*p->by_number));
 	return p->by_number ? 0 : -ENOMEM;
 }
@@ -36,10 +39,14 @@ void plan_done(struct plan *p)
 	for (size_t i = 0; i < p->group_count; i++)
 		free(p->groups[i].patterns);
 	free(p->groups);
+	for (size_t i = 0; i < p->set_count; i++)
+		free(p->sets[i].numbers);
+	free(p->sets);
 	free(p->texts);
 	free(p->numbers_asked);
 	free(p->atoms);
 	free(p->by_number);
+	map_done(&p->made);
 	arena_done(&p->arena);
 	*p = (struct plan){};
 }
@@ -88,6 +95,7 @@ static bool pattern_kind_of(const struct cond_test *t, enum pattern_kind *ret_ki
 	case OP_EXISTS: /* every text has the empty prefix */
 	case OP_STARTSWITH:
 	case OP_BSTARTSWITH:
+	case OP_PMATCH: /* and the paths themselves */
 		*ret_kind = PATTERN_PREFIX;
 		return true;
 	case OP_EQ:
@@ -123,7 +131,9 @@ static bool test_is_patterns(const struct cond_test *t)
 		return false;
 	for (size_t i = 0; i < t->literal_count; i++) {
 		const struct value *v = &t->operands[i].value;
-		if (!value_is_text(v) || v->str.length > PATTERN_BYTES_MAX)
+		if (!value_is_text(v) || v->str.length > PATTERN_BYTES_MAX - (t->op == OP_PMATCH))
+			return false;
+		if (t->op == OP_PMATCH && path_has_wildcard(v->str))
 			return false;
 	}
 	return true;
@@ -209,6 +219,23 @@ static int pattern_add(struct plan_group *g, enum pattern_kind kind, struct str 
 	return 0;
 }
 
+/* A path, and what lies below it. */
+static int path_patterns_add(struct plan *p, struct plan_group *g, struct str path, uint32_t bit)
+{
+	struct str normal = path_normal(&p->arena, path);
+	if (!normal.data)
+		return -ENOMEM;
+	if (normal.length == 0) /* nothing lies there */
+		return 0;
+	if (str_equals(normal, "/"))
+		return pattern_add(g, PATTERN_PREFIX, normal, bit);
+	struct str below = arena_printf(&p->arena, STR_FMT "/", STR_ARG(normal));
+	if (!below.data)
+		return -ENOMEM;
+	int r = pattern_add(g, PATTERN_EXACT, normal, bit);
+	return r < 0 ? r : pattern_add(g, PATTERN_PREFIX, below, bit);
+}
+
 static int patterns_add(struct plan *p, struct atom *a)
 {
 	static const enum group_kind groups[] = {
@@ -226,8 +253,50 @@ static int patterns_add(struct plan *p, struct atom *a)
 	struct plan_group *g = &p->groups[a->group];
 	if (t->op == OP_EXISTS)
 		return pattern_add(g, kind, STR(""), a->bit);
+	p->texts[a->input].paths |= t->op == OP_PMATCH;
 	for (size_t i = 0; r == 0 && i < t->literal_count; i++)
-		r = pattern_add(g, kind, t->operands[i].value.str, a->bit + a->negated);
+		r = t->op == OP_PMATCH ? path_patterns_add(p, g, t->operands[i].value.str, a->bit)
+		                       : pattern_add(g, kind, t->operands[i].value.str, a->bit + a->negated);
+	return r;
+}
+
+/* May many of them be sought together? */
+static bool is_equality(const struct cond_test *t)
+{
+	return t->op == OP_EQ || t->op == OP_IN || t->op == OP_INTERSECTS;
+}
+
+static int set_add(struct plan *p, const struct atom *a, uint32_t *ret_set)
+{
+	for (size_t i = 0; i < p->set_count; i++) {
+		if (p->sets[i].input == a->input) {
+			*ret_set = (uint32_t)i + 1;
+			return 0;
+		}
+	}
+	int r = grow(&p->sets, sizeof(*p->sets), p->set_count, &p->set_capacity);
+	if (r < 0)
+		return r;
+	p->sets[p->set_count++] = (struct plan_set){.input = a->input, .process = a->process};
+	*ret_set = (uint32_t)p->set_count;
+	return 0;
+}
+
+static int numbers_add(struct plan *p, struct atom *a)
+{
+	const struct cond_test *t = a->test;
+	int r = input_add(&p->numbers_asked, &p->number_count, &p->number_capacity, a, &a->input);
+	if (r < 0 || !is_equality(t))
+		return r;
+	r = set_add(p, a, &a->set);
+	for (size_t i = 0; r == 0 && i < t->literal_count; i++) {
+		struct plan_set *s = &p->sets[a->set - 1];
+		struct code_number n = {.bit = a->bit};
+		(void)literal_number(&t->operands[i].value, &n.number);
+		r = grow(&s->numbers, sizeof(*s->numbers), s->count, &s->capacity);
+		if (r == 0)
+			s->numbers[s->count++] = n;
+	}
 	return r;
 }
 
@@ -249,7 +318,7 @@ static int atom_add(struct plan *p, struct cond_test *t, uint32_t *ret_atom)
 	if (a.kind == ATOM_TEXT)
 		r = patterns_add(p, &a);
 	else if (a.kind == ATOM_NUMBER)
-		r = input_add(&p->numbers_asked, &p->number_count, &p->number_capacity, &a, &a.input);
+		r = numbers_add(p, &a);
 	if (r < 0)
 		return r;
 	*ret_atom = (uint32_t)p->atom_count;
@@ -259,14 +328,110 @@ static int atom_add(struct plan *p, struct cond_test *t, uint32_t *ret_atom)
 	return 0;
 }
 
-void plan_finish(struct plan *p)
+/* ---- places of bits ---- */
+
+/* While atoms are added, bits count from 0 for those of the process and for those of the event. */
+struct bit_places {
+	uint32_t *to[2]; /* new ones, by old; [process] */
+	uint32_t next[2];
+};
+
+static void bit_places_done(struct bit_places *b)
 {
-	uint32_t begin = plan_event_bit(p);
-	for (size_t i = 0; i < p->atom_count; i++)
-		p->atoms[i].bit += p->atoms[i].process ? 0 : begin;
-	for (size_t i = 0; i < p->group_count; i++)
-		for (size_t k = 0; k < p->groups[i].count; k++)
-			p->groups[i].patterns[k].bit += p->groups[i].process ? 0 : begin;
+	free(b->to[0]);
+	free(b->to[1]);
+}
+
+static void atom_place(struct bit_places *b, struct atom *a)
+{
+	uint32_t *to = &b->to[a->process][a->bit];
+	to[0] = a->bit = b->next[a->process]++;
+	if (a->negated)
+		to[1] = b->next[a->process]++;
+}
+
+/* Of the atoms that belong to this group or this set + 1; UINT32_MAX: to no group, 0: to no set. */
+static struct bit_range atoms_place(struct plan *p, struct bit_places *b, bool process, uint32_t group, uint32_t set)
+{
+	struct bit_range range = {.first = b->next[process]};
+	for (size_t i = 0; i < p->atom_count; i++) {
+		struct atom *a = &p->atoms[i];
+		uint32_t own = a->kind == ATOM_TEXT ? a->group : UINT32_MAX;
+		if (a->process == process && own == group && a->set == set)
+			atom_place(b, a);
+	}
+	range.end = b->next[process];
+	return range;
+}
+
+static int number_compare_literals(const void *a, const void *b)
+{
+	const struct code_number *x = a, *y = b;
+	return x->number == y->number ? (x->bit > y->bit) - (x->bit < y->bit) : x->number < y->number ? -1 : 1;
+}
+
+static void groups_place(struct plan *p, struct bit_places *b)
+{
+	for (uint32_t i = 0; i < p->group_count; i++) {
+		struct plan_group *g = &p->groups[i];
+		g->bits = atoms_place(p, b, g->process, i, 0);
+		for (size_t k = 0; k < g->count; k++)
+			g->patterns[k].bit = b->to[g->process][g->patterns[k].bit];
+	}
+}
+
+static void sets_place(struct plan *p, struct bit_places *b)
+{
+	for (uint32_t i = 0; i < p->set_count; i++) {
+		struct plan_set *s = &p->sets[i];
+		s->bits = atoms_place(p, b, s->process, UINT32_MAX, i + 1);
+		for (size_t k = 0; k < s->count; k++)
+			s->numbers[k].bit = b->to[s->process][s->numbers[k].bit];
+		if (s->count)
+			qsort(s->numbers, s->count, sizeof(*s->numbers), number_compare_literals);
+	}
+}
+
+/* The atoms of small sets are compared by themselves: that is cheaper. The sets stay, without any. */
+static void small_sets_drop(struct plan *p)
+{
+	for (size_t i = 0; i < p->atom_count; i++) {
+		struct atom *a = &p->atoms[i];
+		if (a->set && p->sets[a->set - 1].count < SET_NUMBERS_MIN)
+			a->set = 0;
+	}
+	for (size_t i = 0; i < p->set_count; i++)
+		if (p->sets[i].count < SET_NUMBERS_MIN)
+			p->sets[i].count = 0;
+}
+
+/* One for each group, for each set, for each other atom. */
+static void known_place(struct plan *p)
+{
+	p->known_bits = (uint32_t)p->group_count;
+	for (size_t i = 0; i < p->set_count; i++)
+		p->sets[i].known = p->known_bits++;
+	for (size_t i = 0; i < p->atom_count; i++) {
+		struct atom *a = &p->atoms[i];
+		a->known = a->kind == ATOM_TEXT ? a->group : a->set ? p->sets[a->set - 1].known : p->known_bits++;
+	}
+}
+
+int plan_finish(struct plan *p)
+{
+	_cleanup_(bit_places_done) struct bit_places b = {.next = {plan_event_bit(p), 0}};
+	b.to[false] = calloc(p->event_bits + 1, sizeof(*b.to[0]));
+	b.to[true] = calloc(p->process_bits + 1, sizeof(*b.to[1]));
+	if (!b.to[0] || !b.to[1])
+		return -ENOMEM;
+	map_done(&p->made);
+	small_sets_drop(p);
+	groups_place(p, &b);
+	sets_place(p, &b);
+	(void)atoms_place(p, &b, true, UINT32_MAX, 0);
+	(void)atoms_place(p, &b, false, UINT32_MAX, 0);
+	known_place(p);
+	return 0;
 }
 
 /* ---- formulas ---- */
@@ -322,6 +487,47 @@ static double atom_chance(const struct atom *a)
 	return negated ? 1 - CHANCE_NUMBER : CHANCE_NUMBER;
 }
 
+/* What a formula consists of. Its items are kept already, so that they are the same if their addresses are. */
+static int formula_key(const struct formula *f, struct buf *out)
+{
+	buf_add(out, &f->kind, sizeof(f->kind));
+	buf_add(out, &f->atom, sizeof(f->atom));
+	buf_add(out, f->items, f->count * sizeof(*f->items));
+	return buf_error(out);
+}
+
+/* A copy with its items in the plan. */
+static struct formula *formula_copy(struct plan *p, const struct formula *f)
+{
+	struct formula *copy = arena_new(&p->arena, struct formula);
+	const struct formula **items = arena_array(&p->arena, const struct formula *, f->count);
+	if (!copy || !items)
+		return NULL;
+	*copy = *f;
+	copy->items = items;
+	if (f->count)
+		memcpy(items, f->items, f->count * sizeof(*items));
+	return copy;
+}
+
+static int formula_keep(struct plan *p, const struct formula *f, const struct formula **ret_formula)
+{
+	_cleanup_(buf_done) struct buf key;
+	buf_init(&key, PLAN_BYTES_MAX);
+	int r = formula_key(f, &key);
+	if (r < 0)
+		return r;
+	struct formula *kept = map_get(&p->made, buf_str(&key));
+	if (!kept) {
+		kept = formula_copy(p, f);
+		r = kept ? map_put(&p->made, buf_str(&key), kept, NULL) : -ENOMEM;
+	}
+	if (r < 0)
+		return r == -ENOSPC ? -E2BIG : r;
+	*ret_formula = kept;
+	return 0;
+}
+
 static int formula_of_test(struct plan *p, struct cond_test *t, const struct event_info *type,
                            const struct formula **ret_formula)
 {
@@ -330,17 +536,13 @@ static int formula_of_test(struct plan *p, struct cond_test *t, const struct eve
 		*ret_formula = holds ? &formula_true : &formula_false;
 		return 0;
 	}
-	struct formula *f = arena_new(&p->arena, struct formula);
-	if (!f)
-		return -ENOMEM;
-	f->kind = FORMULA_ATOM;
-	int r = atom_add(p, t, &f->atom);
+	struct formula f = {.kind = FORMULA_ATOM};
+	int r = atom_add(p, t, &f.atom);
 	if (r < 0)
 		return r;
-	f->cost = atom_cost(p, &p->atoms[f->atom]);
-	f->chance = atom_chance(&p->atoms[f->atom]);
-	*ret_formula = f;
-	return 0;
+	f.cost = atom_cost(p, &p->atoms[f.atom]);
+	f.chance = atom_chance(&p->atoms[f.atom]);
+	return formula_keep(p, &f, ret_formula);
 }
 
 static int formula_of_not(struct plan *p, const struct formula *item, const struct formula **ret_formula)
@@ -349,15 +551,9 @@ static int formula_of_not(struct plan *p, const struct formula *item, const stru
 		*ret_formula = item->kind == FORMULA_TRUE ? &formula_false : &formula_true;
 		return 0;
 	}
-	struct formula *f = arena_new(&p->arena, struct formula);
-	const struct formula **items = arena_array(&p->arena, const struct formula *, 1);
-	if (!f || !items)
-		return -ENOMEM;
-	items[0] = item;
-	*f = (struct formula){
-	        .kind = FORMULA_NOT, .items = items, .count = 1, .cost = item->cost, .chance = 1 - item->chance};
-	*ret_formula = f;
-	return 0;
+	struct formula f = {
+	        .kind = FORMULA_NOT, .items = &item, .count = 1, .cost = item->cost, .chance = 1 - item->chance};
+	return formula_keep(p, &f, ret_formula);
 }
 
 /* What it costs until something is decided: of AND by what is false, of OR by what is true. */
@@ -411,22 +607,22 @@ static int formula_join(struct plan *p, enum formula_kind kind, const struct for
 	size_t total = 0;
 	for (size_t i = 0; i < count; i++)
 		total += operand_count(operands[i], kind);
-	struct formula *f = arena_new(&p->arena, struct formula);
-	const struct formula **items = arena_array(&p->arena, const struct formula *, total);
-	if (!f || !items)
+	_cleanup_(base_free_ptr) const struct formula **items = calloc(total + 1, sizeof(*items));
+	if (!items)
 		return -ENOMEM;
-	*f = (struct formula){.kind = kind, .items = items};
+	struct formula f = {.kind = kind, .items = items};
 	for (size_t i = 0; i < count; i++) {
 		size_t taken = operand_count(operands[i], kind);
-		memcpy(items + f->count, operands[i]->kind == kind ? operands[i]->items : &operands[i],
-		       taken * sizeof(*items));
-		f->count += taken;
+		if (taken)
+			memcpy(items + f.count, operands[i]->kind == kind ? operands[i]->items : &operands[i],
+			       taken * sizeof(*items));
+		f.count += taken;
 	}
-	formula_order(f);
-	*ret_formula = f->count > 1          ? f
-	               : f->count == 1       ? items[0]
-	               : kind == FORMULA_AND ? &formula_true
-	                                     : &formula_false;
+	if (f.count > 1) {
+		formula_order(&f);
+		return formula_keep(p, &f, ret_formula);
+	}
+	*ret_formula = f.count == 1 ? items[0] : kind == FORMULA_AND ? &formula_true : &formula_false;
 	return 0;
 }
 
@@ -435,7 +631,7 @@ static int formula_of_items(struct plan *p, const struct cond *cond, const struc
                             const struct formula **ret_formula)
 {
 	bool is_and = cond->kind == COND_AND;
-	const struct formula **operands = arena_array(&p->arena, const struct formula *, cond->count);
+	_cleanup_(base_free_ptr) const struct formula **operands = calloc(cond->count, sizeof(*operands));
 	if (!operands)
 		return -ENOMEM;
 	for (size_t i = 0; i < cond->count; i++) {

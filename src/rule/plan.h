@@ -6,6 +6,7 @@
 #ifndef PICKET_RULE_PLAN_H
 #define PICKET_RULE_PLAN_H
 
+#include "base/map.h"
 #include "rule/code.h"
 #include "rule/condition_int.h"
 
@@ -18,8 +19,10 @@ struct atom {
 	enum atom_kind kind;
 	bool process;   /* asks only for what is of the acting process: its answer is kept with that */
 	uint32_t bit;   /* of its answer; those of the process come first, the event's begin with a new word */
+	uint32_t known; /* of the bits that say what is decided */
 	uint32_t input; /* TEXT: of texts; NUMBER: of numbers */
 	uint32_t group; /* TEXT: of groups */
+	uint32_t set;   /* NUMBER: of sets, + 1; 0: it is compared by itself */
 	bool negated; /* TEXT: it holds for a text that has none of the patterns, which set the bit after this one's */
 	struct cond_test *test;
 };
@@ -28,9 +31,14 @@ struct atom {
 struct plan_input {
 	const struct expr *expr;
 	bool process; /* it is of the acting process alone, and so are the atoms */
+	bool paths;   /* some atoms take it as a path: with "//" in it, its patterns do not tell whether they hold */
 };
 
-/* Patterns over one text that are sought together. */
+struct bit_range {
+	uint32_t first, end;
+};
+
+/* Patterns over one text that are sought together. The bit that says that it is decided has its number. */
 enum group_kind { GROUP_BEGINS, GROUP_ENDS, GROUP_SCAN, GROUP_KINDS };
 struct plan_group {
 	uint32_t input;
@@ -38,9 +46,21 @@ struct plan_group {
 	bool process;
 	struct pattern *patterns;
 	size_t count, capacity;
+	struct bit_range bits; /* of its atoms */
+};
+
+/* Numbers that one input is compared with, where they are so many that they are sought together. */
+struct plan_set {
+	uint32_t input;
+	bool process;
+	struct code_number *numbers; /* ascending, after plan_finish() */
+	size_t count, capacity;
+	struct bit_range bits; /* of its atoms */
+	uint32_t known;        /* as theirs */
 };
 
 enum formula_kind { FORMULA_FALSE, FORMULA_TRUE, FORMULA_ATOM, FORMULA_NOT, FORMULA_AND, FORMULA_OR };
+/* Those that consist of the same are the same one, over all rules and types. */
 struct formula {
 	enum formula_kind kind;
 	uint32_t atom; /* ATOM */
@@ -52,6 +72,7 @@ struct formula {
 
 struct plan {
 	struct arena arena;
+	struct map made; /* formulas, by what they consist of, until plan_finish() */
 	const struct cond_numbers *numbers; /* of the set */
 	struct atom *atoms;
 	size_t atom_count, atom_capacity;
@@ -60,11 +81,24 @@ struct plan {
 	size_t text_count, text_capacity, number_count, number_capacity;
 	struct plan_group *groups;
 	size_t group_count, group_capacity;
+	struct plan_set *sets;
+	size_t set_count, set_capacity;
 	uint32_t process_bits, event_bits; /* how many; the event's begin at plan_event_bit() */
+	uint32_t known_bits;
 };
 static inline uint32_t plan_event_bit(const struct plan *p)
 {
 	return 64 * ((p->process_bits + 63) / 64);
+}
+/* How many groups and sets: functions of programs, the sets' behind the groups'. What one decides has its number as the bit
+ * that says whether it is known. */
+static inline size_t plan_functions(const struct plan *p)
+{
+	return p->group_count + p->set_count;
+}
+static inline bool atom_is_sought(const struct atom *a)
+{
+	return a->kind == ATOM_TEXT || a->set;
 }
 int plan_init(struct plan *p, const struct cond_numbers *numbers) must_check;
 void plan_done(struct plan *p); /* also for _cleanup_ */
@@ -73,8 +107,8 @@ void plan_done(struct plan *p); /* also for _cleanup_ */
 int plan_formula(struct plan *p, const struct cond *cond, const struct event_info *type,
                  const struct formula **ret_formula) must_check;
 
-/* After the last formula: bits get their places. */
-void plan_finish(struct plan *p);
+/* After the last formula: bits get their places, those of one group or set side by side. Returns 0; -ENOMEM. */
+int plan_finish(struct plan *p) must_check;
 
 /* The number that a literal stands for; false: none that a signed one of 8 bytes can be. */
 bool literal_number(const struct value *v, int64_t *ret_number);

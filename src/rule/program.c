@@ -10,20 +10,21 @@
 #include <stdlib.h>
 
 #include "picket/verify.h"
-#include "rule/program_int.h"
+#include "rule/program_index.h"
 #include "rule/set_int.h"
 #include "rule/text_past.h"
 
 #define CLASSES_MAX 4096 /* when there are more, all are made anew */
 
 struct process_class {
-	uint64_t *live[EVENT_TYPE_MAX]; /* by rule of the type; NULL: not asked for yet */
+	uint64_t *live[EVENT_TYPE_MAX]; /* blocks, and behind them by rule of the type; NULL: not asked for yet */
 	uint64_t bits[];                /* by process bit */
 };
 
 struct type_program {
 	struct picket_program *program; /* NULL: the reference evaluator judges */
 	bool made;                      /* or tried to */
+	uint8_t *block_of;              /* by rule, in the program's index; NULL: not made */
 	struct type_rules rules;        /* of the set */
 	struct program_rule *formulas;
 };
@@ -52,11 +53,12 @@ struct rule_programs {
 	struct picket_map **maps; /* [0]: memory_map; tables of scans behind it */
 	struct picket_map_spec *specs;
 	size_t map_count;
-	struct scan *scans; /* by group */
+	struct scan *scans; /* by group; their tables are in the maps */
 	uint32_t *scan_maps;
 	uint8_t *memory; /* value of map 0 */
 	struct type_program types[EVENT_TYPE_MAX];
 	struct type_program of_process; /* decides what is of a process; has no rules */
+	size_t made;                    /* programs */
 	struct diag_list problems;
 	struct map classes;                 /* bits → struct process_class */
 	uint64_t serial;                    /* of this object and its classes: notes of others are not ours */
@@ -96,7 +98,7 @@ static uint64_t *memory_words(const struct rule_programs *p, uint32_t at)
 static bool atom_decide(struct rule_programs *p, const struct atom *a)
 {
 	bool holds = cond_test_holds(a->test, p->now.source, p->now.arena, judged_cache(p));
-	bit_set(memory_words(p, p->layout.known), a->bit);
+	bit_set(memory_words(p, p->layout.known), a->known);
 	if (holds)
 		bit_set(memory_words(p, p->layout.results), a->bit);
 	return holds;
@@ -123,19 +125,40 @@ static void text_decide(struct rule_programs *p, uint32_t text)
 	}
 }
 
+/* Two slashes in a row, 7 places at once. */
+static bool has_double_slash(struct str path)
+{
+	const uint64_t slashes = 0x2f2f2f2f2f2f2f2f, low = 0x7f7f7f7f7f7f7f7f;
+	for (size_t i = 0; i + 1 < path.length; i += 7) {
+		uint64_t word = 0;
+		memcpy(&word, path.data + i, MIN(path.length - i, sizeof(word)));
+		word ^= slashes;
+		uint64_t zero = ~(((word & low) + low) | word | low); /* the highest bit of bytes that are 0 */
+		if (zero & zero >> 8)
+			return true;
+	}
+	return false;
+}
+
+static bool text_is_compared(const struct plan_input *input, const struct value *value)
+{
+	return value_is_text(value) && value->str.length <= PROGRAM_TEXT_MAX &&
+	       !(input->paths && has_double_slash(value->str));
+}
+
 static void text_find(struct rule_programs *p, uint32_t text, struct text_asked *ret_asked)
 {
+	const struct plan_input *input = &p->plan.texts[text];
 	struct value value;
-	input_value(p, &p->plan.texts[text], &value);
+	input_value(p, input, &value);
 	*ret_asked = (struct text_asked){.event = p->event, .length = -1};
 	if (value.kind == VALUE_NULL) /* no test of it holds */
 		return;
-	if (!value_is_text(&value) || value.str.length > PROGRAM_TEXT_MAX) {
+	if (!text_is_compared(input, &value)) {
 		text_decide(p, text);
 		return;
 	}
-	if (p->plan.texts[text].process &&
-	    texts_past_find(&p->past, text, value.str, memory_words(p, p->layout.results)))
+	if (input->process && texts_past_find(&p->past, text, value.str, memory_words(p, p->layout.results)))
 		return;
 	ret_asked->data = value.str.data;
 	ret_asked->length = (int64_t)value.str.length;
@@ -160,6 +183,16 @@ static uint64_t helper_text(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, 
 	return r1 < p->plan.text_count ? (uint64_t)text_put(p, (uint32_t)r1) : (uint64_t)-1;
 }
 
+/* No whole number: what a set would decide of it is decided by the reference. */
+static void number_decide(struct rule_programs *p, uint32_t number)
+{
+	for (size_t i = 0; i < p->plan.atom_count; i++) {
+		const struct atom *a = &p->plan.atoms[i];
+		if (a->set && a->input == number)
+			(void)atom_decide(p, a);
+	}
+}
+
 static enum number_state number_put(struct rule_programs *p, uint32_t number)
 {
 	struct value value;
@@ -167,8 +200,10 @@ static enum number_state number_put(struct rule_programs *p, uint32_t number)
 	input_value(p, &p->plan.numbers_asked[number], &value);
 	if (value.kind == VALUE_NULL)
 		return NUMBER_NULL;
-	if (!literal_number(&value, &n))
+	if (!literal_number(&value, &n)) {
+		number_decide(p, number);
 		return NUMBER_OTHER;
+	}
 	memory_words(p, p->layout.numbers)[number] = (uint64_t)n;
 	return NUMBER_KNOWN;
 }
@@ -221,8 +256,9 @@ static void classes_forget(struct rule_programs *p)
 static void memory_clear(struct rule_programs *p, size_t rules, bool all)
 {
 	uint32_t begin = p->layout.results + (all ? 0 : plan_event_bit(&p->plan) / 8);
-	uint32_t end = p->layout.matched + 8 * (uint32_t)BIT_WORDS(rules);
-	memset(p->memory + begin, 0, end - begin);
+	memset(p->memory + begin, 0, p->layout.matched - begin);
+	memset(p->memory + p->layout.matched, 0, 8 * BIT_WORDS(rules));
+	memset(p->memory + p->layout.entered, 0, 8 * BIT_WORDS(rules));
 }
 
 static void texts_keep(struct rule_programs *p)
@@ -289,10 +325,13 @@ static const uint64_t *class_live(struct rule_programs *p, struct process_class 
 	const struct type_program *t = &p->types[type];
 	if (class->live[type])
 		return class->live[type];
-	uint64_t *live = calloc(BIT_WORDS(t->rules.count), sizeof(*live));
-	for (size_t i = 0; live && i < t->rules.count; i++)
-		if (formula_by_process(&p->plan, t->formulas[i].formula, class->bits) != TRUTH_FALSE)
-			bit_set(live, (uint32_t)i);
+	uint64_t *live = calloc(1 + BIT_WORDS(t->rules.count), sizeof(*live));
+	for (size_t i = 0; live && i < t->rules.count; i++) {
+		if (formula_by_process(&p->plan, t->formulas[i].formula, class->bits) == TRUTH_FALSE)
+			continue;
+		bit_set(live, t->block_of[i]);
+		bit_set(live + 1, (uint32_t)i);
+	}
 	class->live[type] = live;
 	return live;
 }
@@ -341,9 +380,12 @@ static int make_scan(struct rule_programs *p, size_t group)
 		return r;
 	p->scan_maps[group] = (uint32_t)p->map_count;
 	r = map_make(p, p->map_count, "scan", scan->table_bytes, BPF_F_RDONLY_PROG);
-	if (r == 0)
-		memcpy(picket_map_values(p->maps[p->scan_maps[group]]), scan->table, scan->table_bytes);
-	return r;
+	if (r < 0)
+		return r;
+	memcpy(picket_map_values(p->maps[p->scan_maps[group]]), scan->table, scan->table_bytes);
+	free(scan->table);
+	scan->table = NULL;
+	return 0;
 }
 
 static int make_memory(struct rule_programs *p)
@@ -422,6 +464,17 @@ static int load(struct rule_programs *p, const struct code *code, struct picket_
 	return picket_program_load(code->insns, code->count, &options, ret_program, NULL);
 }
 
+static int find_blocks(struct rule_programs *p, struct type_program *t)
+{
+	struct program_index index;
+	int r = program_index_init(&index, &p->plan, t->formulas, t->rules.count);
+	if (r < 0)
+		return r;
+	t->block_of = TAKE_PTR(index.block_of);
+	program_index_done(&index);
+	return 0;
+}
+
 static int make(struct rule_programs *p, struct type_program *t, const char *what)
 {
 	struct code code;
@@ -434,8 +487,11 @@ static int make(struct rule_programs *p, struct type_program *t, const char *wha
 	if (r == 0)
 		r = verify(p, &code, what);
 	if (r == 0)
+		r = find_blocks(p, t);
+	if (r == 0)
 		r = load(p, &code, &t->program);
 	code_done(&code);
+	p->made++;
 	return r == -EPERM ? 0 : r;
 }
 
@@ -452,14 +508,6 @@ static const struct picket_program *program_of(struct rule_programs *p, enum eve
 
 /* ---- judging ---- */
 
-static bool words_are_zero(const uint64_t *words, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (words[i])
-			return false;
-	return true;
-}
-
 static void memory_prepare(struct rule_programs *p, const struct process_class *class, enum event_type type,
                            enum rule_matching how)
 {
@@ -469,7 +517,7 @@ static void memory_prepare(struct rule_programs *p, const struct process_class *
 	if (p->loaded != class)
 		memcpy(p->memory + l->results, class->bits, 8 * BIT_WORDS(p->plan.process_bits));
 	if (p->loaded != class || p->loaded_type != type)
-		memcpy(p->memory + l->live, class->live[type], 8 * BIT_WORDS(rules));
+		memcpy(p->memory + l->blocks, class->live[type], 8 + 8 * BIT_WORDS(rules));
 	p->loaded = class;
 	p->loaded_type = type;
 	*memory_words(p, l->first) = how == MATCH_FIRST;
@@ -503,7 +551,7 @@ size_t rule_programs_match(struct rule_programs *p, enum event_type type, const 
 	const uint64_t *live = class ? class_live(p, class, type) : NULL;
 	if (!live)
 		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
-	if (words_are_zero(live, BIT_WORDS(t->rules.count)))
+	if (live[0] == 0)
 		return 0;
 	memory_prepare(p, class, type, how);
 	if (picket_program_run(program, &p->call) < 0)
@@ -526,7 +574,8 @@ int rule_programs_new(const struct rule_set *s, struct rule_programs **ret_progr
 	int r = plan_init(&p->plan, rule_set_numbers(s));
 	if (r == 0)
 		r = plan_rules(p);
-	plan_finish(&p->plan);
+	if (r == 0)
+		r = plan_finish(&p->plan);
 	if (r == 0)
 		r = make_memory(p);
 	if (r < 0) {
@@ -576,6 +625,11 @@ struct type_rules program_rules_get(const struct rule_programs *p, unsigned type
 	return p->types[type].rules;
 }
 
+size_t rule_programs_made(const struct rule_programs *p)
+{
+	return p->made;
+}
+
 const struct diag_list *rule_programs_problems(const struct rule_programs *p)
 {
 	return &p->problems;
@@ -588,6 +642,7 @@ void rule_programs_free(struct rule_programs *p)
 	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++) {
 		picket_program_free(p->types[type].program);
 		free(p->types[type].formulas);
+		free(p->types[type].block_of);
 	}
 	picket_program_free(p->of_process.program);
 	classes_forget(p);

@@ -20,6 +20,10 @@ struct program_layout {
 	uint32_t results, known; /* by bit: how it is decided, and whether it is */
 	uint32_t states;         /* by number asked for: enum number_state, in 8 bytes */
 	uint32_t matched;        /* by rule of the type: out */
+	uint32_t entered;        /* by rule of the type: may it match, for all that its index knows? */
+	uint32_t left;           /* 8 bytes: by block of the index: as `blocks`, for all that is known of the event */
+	uint32_t driven;         /* 8 bytes: by block: has something been found without which its rules cannot match? */
+	uint32_t blocks;         /* 8 bytes: by block of the type's index: is a rule of it live? 0: nothing can match */
 	uint32_t live;           /* by rule of the type: may it match, for all that is known of the process? */
 	uint32_t first;          /* 8 bytes: not 0: the first match ends it */
 	uint32_t numbers;        /* by number asked for: its value */

@@ -106,6 +106,23 @@ int rule_set_add_text(struct rule_set *s, const char *name, struct str text, str
 /* Resolves lists, macros and exceptions, checks types, compiles. Once, after the last add.
  * Warnings go to diags too. Returns 0; -EINVAL; -ENOMEM. */
 int rule_set_compile(struct rule_set *s, struct diag_list *reterr_diags) must_check;
+/* After compile: frees what was read, most of what a set holds. The rules have no samples then. */
+void rule_set_forget_files(struct rule_set *s);
+/* A condition that stands in another file, with the set's lists and macros. After compile, and before the files are
+ * forgotten. f and the set must outlive it; it is freed with filter_free(). Returns 0; -EINVAL; -ENOMEM; -EBUSY: not
+ * compiled yet, or the files are forgotten. */
+struct doc_file;
+struct doc_node;
+int rule_set_condition(struct rule_set *s, struct doc_file *f, const struct doc_node *scalar,
+                       struct diag_list *reterr_diags, struct filter **ret_filter) must_check;
+/* Before compile: what was written in lists and exceptions, for who compares two sets. Texts are borrowed for the call. */
+struct rule_written {
+	struct str rule, exception; /* data NULL: of a list */
+	struct str list;
+	struct str text; /* an element of a list; a value of an exception */
+};
+void rule_set_each_written(const struct rule_set *s, void (*call)(void *userdata, const struct rule_written *w),
+                           void *userdata);
 size_t rule_set_count(const struct rule_set *s);
 const struct rule *rule_set_get(const struct rule_set *s, size_t i); /* in order of first definition */
 const struct rule *rule_set_find(const struct rule_set *s, struct str name);
@@ -135,6 +152,8 @@ struct rule_programs;
 int rule_programs_new(const struct rule_set *s, struct rule_programs **ret_programs) must_check;
 /* All of them now. Returns 0, -ENOMEM. */
 int rule_programs_make(struct rule_programs *p) must_check;
+/* How many there are now. Making one takes much more memory than is kept of it. */
+size_t rule_programs_made(const struct rule_programs *p);
 /* Warnings: programs that the verifier refused. What they were to judge is judged by rule_set_match(). Borrowed. */
 const struct diag_list *rule_programs_problems(const struct rule_programs *p);
 void rule_programs_free(struct rule_programs *p); /* NULL is allowed */
@@ -229,5 +248,27 @@ struct sample_source {
 	const struct rule_sample *sample;
 };
 void sample_source_init(struct sample_source *s, const struct rule_sample *sample);
+
+/* ---- the sieve: programs for the kernel (sieve.c) ---- */
+
+#define RULE_SIEVE_TABLES_MAX 8
+struct rule_sieve_table {
+	void *data;
+	size_t bytes;
+};
+/* A program that the kernel runs on an event in its scratch space before it is sent: schema/sieve.h. It ends in a tail call
+ * to SIEVE_PASS if a rule may match, to SIEVE_DROP if none can; it returns 1 or 0 if that program is not there.
+ * Its maps by index: 0: the scratch spaces, by processor; 1: the array of programs; from 2 on: the tables, each an array's
+ * only value. */
+struct rule_sieve {
+	struct picket_insn *insns;
+	size_t insn_count;
+	struct rule_sieve_table tables[RULE_SIEVE_TABLES_MAX];
+	size_t table_count;
+};
+/* Of the rules of a type. Returns 0; -EOPNOTSUPP: the kernel can decide nothing about them; -E2BIG: too many patterns;
+ * -ENOMEM. ret_sieve: rule_sieve_free(). */
+int rule_programs_sieve(const struct rule_programs *p, enum event_type type, struct rule_sieve **ret_sieve) must_check;
+void rule_sieve_free(struct rule_sieve *s); /* NULL is allowed */
 
 #endif

@@ -13,6 +13,7 @@
 #define WHY_MAX 1024
 #define KEY_SHOWN 200
 #define FIELD_DIAGS_MAX 4
+#define FIELD_BYTES_MAX (16u << 20) /* that reading one field may take */
 
 /* ---- reading ---- */
 
@@ -28,9 +29,8 @@ static void find_field(void *userdata, const struct field_ref *ref)
 	found->count++;
 }
 
-/* A sample's field is what a condition would mean by it: so it is read as one. */
-static int parse_field(struct arena *a, const struct source_text *name, struct diag_list *diags,
-                       struct field_ref *ret_ref)
+/* A sample's field is what a condition would mean by it: so it is read as one. ret_ref: its key lives in the arena. */
+static int parse_in(struct arena *a, const struct source_text *name, struct diag_list *diags, struct field_ref *ret_ref)
 {
 	struct field_found found = {0};
 	struct source_text *text = arena_new(a, struct source_text);
@@ -53,6 +53,23 @@ static int parse_field(struct arena *a, const struct source_text *name, struct d
 	if (found.count != 1 || !str_starts_with(name->text, str_from(field_get_info(found.ref.id)->name)))
 		return -EINVAL;
 	*ret_ref = found.ref;
+	return 0;
+}
+
+/* What reading takes is much more than what is kept. */
+static int parse_field(struct arena *a, const struct source_text *name, struct diag_list *diags,
+                       struct field_ref *ret_ref)
+{
+	_cleanup_(arena_done) struct arena scratch;
+	struct field_ref ref;
+	arena_init(&scratch, FIELD_BYTES_MAX);
+	int r = parse_in(&scratch, name, diags, &ref);
+	if (r < 0)
+		return r;
+	ref.key = arena_str(a, ref.key);
+	if (!ref.key.data)
+		return -ENOMEM;
+	*ret_ref = ref;
 	return 0;
 }
 
@@ -365,11 +382,20 @@ static void judge_sample(struct judgement *j, const struct rule_sample *sample)
 		fail(j, sample, "the condition matches, but picket has no event of this type for the rule");
 }
 
+/* A value that is there but stands for any other does not show that the field is looked at. */
+static bool is_wildcard(const struct value *v)
+{
+	size_t stars = 0;
+	while (v->kind == VALUE_STR && stars < v->str.length && v->str.data[stars] == '*')
+		stars++;
+	return stars > 0 && stars == v->str.length;
+}
+
 static bool is_exercised(const struct rule *r, const struct field_ref *ref)
 {
 	for (size_t i = 0; i < r->sample_count; i++) {
 		const struct rule_sample_field *f = sample_field(&r->samples[i], ref);
-		if (f && f->value.kind != VALUE_NULL)
+		if (f && f->value.kind != VALUE_NULL && !is_wildcard(&f->value))
 			return true;
 	}
 	return false;

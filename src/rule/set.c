@@ -16,7 +16,7 @@ struct rule_set {
 	size_t file_count, file_capacity;
 	struct collection collection;
 	struct compiled compiled;
-	bool is_compiled;
+	bool is_compiled, is_forgotten; /* the files are no longer there */
 	struct type_rules by_type[EVENT_TYPE_MAX];
 	const struct rule_entry **index; /* what by_type points into */
 	struct cond_numbers numbers;
@@ -35,6 +35,15 @@ int rule_set_new(struct rule_set **ret_set)
 	return 0;
 }
 
+static void files_free(struct rule_set *s)
+{
+	for (size_t i = 0; i < s->file_count; i++)
+		doc_file_free(s->files[i]);
+	free(s->files);
+	s->files = NULL;
+	s->file_count = s->file_capacity = 0;
+}
+
 void rule_set_free(struct rule_set *s)
 {
 	if (!s)
@@ -43,9 +52,7 @@ void rule_set_free(struct rule_set *s)
 	collection_done(&s->collection);
 	cond_numbers_done(&s->numbers);
 	map_done(&s->names);
-	for (size_t i = 0; i < s->file_count; i++)
-		doc_file_free(s->files[i]);
-	free(s->files);
+	files_free(s);
 	free(s->index);
 	free(s);
 }
@@ -233,7 +240,6 @@ int rule_set_compile(struct rule_set *s, struct diag_list *reterr_diags)
 		r = number_and_name(s);
 	if (r == 0)
 		r = make_index(s);
-	collection_done(&s->collection);
 	if (r < 0) {
 		compiled_done(&s->compiled);
 		map_done(&s->names);
@@ -243,11 +249,40 @@ int rule_set_compile(struct rule_set *s, struct diag_list *reterr_diags)
 	return tell_resources(r, NULL, reterr_diags);
 }
 
+void rule_set_forget_files(struct rule_set *s)
+{
+	if (!s->is_compiled)
+		return;
+	for (size_t i = 0; i < s->compiled.count; i++) {
+		s->compiled.rules[i].rule.samples = NULL;
+		s->compiled.rules[i].rule.sample_count = 0;
+	}
+	collection_done(&s->collection);
+	files_free(s);
+	s->is_forgotten = true;
+}
+
+int rule_set_condition(struct rule_set *s, struct doc_file *f, const struct doc_node *scalar,
+                       struct diag_list *reterr_diags, struct filter **ret_filter)
+{
+	if (!s->is_compiled || s->is_forgotten)
+		return -EBUSY;
+	const struct source_text *text = doc_source(f, scalar);
+	if (!text)
+		return -ENOMEM;
+	return compile_inline(&s->collection, &s->compiled, text, reterr_diags, ret_filter);
+}
+
 /* ---- asking ---- */
 
 struct type_rules rule_set_of_type(const struct rule_set *s, unsigned type)
 {
 	return s->by_type[type];
+}
+
+const struct collection *rule_set_collection(const struct rule_set *s)
+{
+	return &s->collection;
 }
 
 const struct cond_numbers *rule_set_numbers(const struct rule_set *s)

@@ -11,6 +11,7 @@
  *	sample.c	samples of a rule: read, judged
  *	collection.c	definitions of all files: define, append, replace
  *	list.c		list names in a condition → their items
+ *	written.c	lists and exceptions as they were written
  *	compile.c	definitions → rules
  *	set.c		the public object
  *	plan.c		conditions → atoms, patterns, formulas
@@ -24,65 +25,14 @@
 
 #include "base/map.h"
 #include "rule/condition.h"
+#include "rule/document.h"
 #include "rule/rule.h"
 
-#define DOC_DEPTH_MAX 32
-#define DOC_WEIGHT_MAX 1000000 /* nodes and 64-byte pieces of text of one file, with aliases expanded */
-#define FILE_ARENA_MAX (512u << 20)
 #define COMPILE_ARENA_MAX (512u << 20)
 #define RULE_TEXT_MAX RULE_FILE_BYTES_MAX /* bytes of one condition after lists */
 #define LIST_NESTING_MAX 64
 #define LISTS_REPLACED_MAX (1u << 20)    /* names of lists that are replaced in all conditions of a set */
 #define CONTAINER_PLUGIN_VERSION "0.7.1" /* whose fields picket has itself */
-
-/* ---- document.c ---- */
-
-enum doc_kind { DOC_SCALAR, DOC_SEQUENCE, DOC_MAP };
-enum doc_style { DOC_PLAIN, DOC_SINGLE_QUOTED, DOC_DOUBLE_QUOTED, DOC_BLOCK };
-
-struct doc_node {
-	enum doc_kind kind;
-	enum doc_style style;    /* SCALAR */
-	size_t start, end;       /* bytes of the file; an alias shares the node, so this is where the anchor stands */
-	struct str text;         /* SCALAR; holds no NUL */
-	struct doc_node **items; /* SEQUENCE: count; MAP: key and value by turns, 2 * count */
-	size_t count;
-	size_t weight;
-};
-
-struct doc_file {
-	struct arena arena;
-	const char *name;
-	struct str text;
-	size_t *lines; /* offset of each line's first byte */
-	size_t line_count;
-	struct doc_node **roots; /* one per document that is not empty */
-	size_t root_count;
-	bool has_errors; /* told already; the tree is whole nonetheless */
-};
-
-/* Where something stands, for a message that is made later. */
-struct place {
-	const struct doc_file *file;
-	size_t offset;
-};
-
-/* text is copied. What is wrong goes to diags; if it is well-formed YAML there is a tree nonetheless, with has_errors,
- * so that more can be said about it.
- * Returns 0; -EINVAL: not YAML, or over a limit; -ENOMEM. ret_file: caller frees with doc_file_free(). */
-int doc_file_new(const char *name, struct str text, struct diag_list *reterr_diags, struct doc_file **ret_file)
-        must_check;
-void doc_file_free(struct doc_file *f);
-bool doc_is_null(const struct doc_node *n);                                      /* absent, or YAML's null */
-const struct doc_node *doc_get(const struct doc_node *map, const char *key);     /* NULL: no such key */
-const struct doc_node *doc_get_key(const struct doc_node *map, const char *key); /* the key itself */
-/* A scalar's value and where each line and escape of it stands. NULL: no memory. Lives in the file's arena. */
-const struct source_text *doc_source(struct doc_file *f, const struct doc_node *scalar);
-struct text_segment doc_segment(const struct doc_file *f, size_t file_offset, size_t text_offset);
-struct diag *doc_diag(const struct doc_file *f, size_t offset, struct diag_list *l, enum diag_level level,
-                      const char *code, const char *format, ...) printf_like(6, 7);
-struct diag *place_diag(struct place p, struct diag_list *l, enum diag_level level, const char *code,
-                        const char *format, ...) printf_like(5, 6);
 
 /* ---- text.c: a source_text being put together ---- */
 
@@ -316,6 +266,9 @@ struct compiled {
 void diags_move(struct diag_list *from, struct diag_list *to, enum diag_level level, const char *code);
 int compile_collection(struct collection *c, struct compiled *ret_compiled, struct diag_list *reterr_diags) must_check;
 void compiled_done(struct compiled *c);
+/* A condition that stands in no rule: with the collection's lists and macros; it lives in compiled's arena. */
+int compile_inline(struct collection *collection, struct compiled *compiled, const struct source_text *t,
+                   struct diag_list *reterr_diags, struct filter **ret_filter) must_check;
 
 /* ---- set.c ---- */
 
@@ -327,5 +280,6 @@ struct type_rules {
 struct type_rules rule_set_of_type(const struct rule_set *s,
                                    unsigned type); /* borrowed, until rules are turned on or off */
 const struct cond_numbers *rule_set_numbers(const struct rule_set *s);
+const struct collection *rule_set_collection(const struct rule_set *s); /* empty, once it is compiled */
 
 #endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+ *
+ * What opens a file is told to the sieve of its type, and sent only if that lets it pass; see schema/sieve.h. All that is
+ * known about the file's names must be true, and all of them: else the sieve is told nothing.
+ */
+#ifndef PICKET_BPF_SIEVE_H
+#define PICKET_BPF_SIEVE_H
+
+#include "fd.h"
+
+/* The program of each type that is sieved, and those that it goes on to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, EVENT_TYPES);
+	__type(key, __u32);
+	__type(value, __u32);
+} sieves SEC(".maps");
+
+/* ---- texts, eight bytes at a time ---- */
+#define BYTES(byte) (0x0101010101010101ull * (byte))
+#define TEXT_PLAIN 1      /* printable ASCII */
+#define TEXT_SLASHES 2    /* two slashes stand together */
+#define TEXT_DOUBTFUL 4   /* something might be resolved: a component that begins with a dot, or is empty */
+#define TEXT_PROC 8       /* begins with /proc/ */
+
+/* The top bit of each byte that is `byte`. */
+static __always_inline __u64 bytes_equal(__u64 word, __u8 byte)
+{
+	__u64 x = word ^ BYTES(byte);
+
+	return ~(((x & BYTES(0x7f)) + BYTES(0x7f)) | x) & BYTES(0x80);
+}
+
+static __always_inline bool bytes_are_plain(__u64 word)
+{
+	__u64 from_blank = ((word & BYTES(0x7f)) + BYTES(0x60)) & BYTES(0x80);
+
+	return from_blank == BYTES(0x80) && !(word & BYTES(0x80)) && !bytes_equal(word, 0x7f);
+}
+
+/* Which byte has the highest bit that is set. */
+static __always_inline __u32 byte_last(__u64 bits)
+{
+	__u32 byte = 0;
+
+	if (bits >> 32) {
+		bits >>= 32;
+		byte += 4;
+	}
+	if (bits >> 16) {
+		bits >>= 16;
+		byte += 2;
+	}
+	return byte + (bits >> 8 ? 1 : 0);
+}
+
+static __always_inline __u64 record_word(const struct scratch *s, __u32 at)
+{
+	return *(const __u64 *)&s->record[at & RECORD_MASK];
+}
+
+/* Flags of a text of the record, and above 32 bits where its last slash stands. */
+__noinline __u64 sieve_text_look(struct scratch *s, __u32 at, __u32 length)
+{
+	__u64 flags = TEXT_PLAIN, slash = 0, before = 0, last = 0;
+
+	if (!s || length > SIEVE_TEXT_MAX)
+		return 0;
+	if (length > 6 && (record_word(s, at) & 0xffffffffffff) == 0x2f636f72702f) /* "/proc/" */
+		flags |= TEXT_PROC;
+	for (__u32 i = 0; i < SIEVE_TEXT_MAX; i += 8) {
+		__u64 word, here;
+		if (i >= length)
+			break;
+		word = record_word(s, at + i);
+		if (length - i < 8) { /* what stands behind the text is taken for letters */
+			__u64 mask = ~0ull << 8 * (length & 7);
+			word = (word & ~mask) | (BYTES('x') & mask);
+		}
+		if (!bytes_are_plain(word))
+			return 0;
+		here = bytes_equal(word, '/');
+		before = before >> 56 | here << 8;
+		if (before & here)
+			flags |= TEXT_SLASHES | TEXT_DOUBTFUL;
+		if (before & bytes_equal(word, '.'))
+			flags |= TEXT_DOUBTFUL;
+		before = here;
+		if (here) {
+			slash = here;
+			last = i;
+		}
+	}
+	last += byte_last(slash);
+	if (length > 1 && last == length - 1)
+		flags |= TEXT_DOUBTFUL;
+	return last << 32 | flags;
+}
+
+/* Are these texts of the record the same? */
+__noinline __u64 sieve_text_same(struct scratch *s, __u32 a, __u32 b, __u32 length)
+{
+	if (!s || length > SIEVE_TEXT_MAX)
+		return 0;
+	for (__u32 i = 0; i < SIEVE_TEXT_MAX; i += 8) {
+		__u64 differ;
+		if (i >= length)
+			break;
+		differ = record_word(s, a + i) ^ record_word(s, b + i);
+		if (length - i < 8)
+			differ &= ~(~0ull << 8 * (length & 7));
+		if (differ)
+			return 0;
+	}
+	return 1;
+}
+
+/* ---- files that rules name, by whatever other name they are reached ---- */
+volatile __u64 sieve_watched[SIEVE_WATCHED_BITS / 64]; /* set by the loader */
+
+static __always_inline bool sieve_file_is_watched(__u32 dev, __u64 ino)
+{
+	__u32 bit = SIEVE_WATCHED_BIT(dev, ino);
+
+	return sieve_watched[bit / 64 & (SIEVE_WATCHED_BITS / 64 - 1)] >> (bit & 63) & 1;
+}
+
+/* ---- names ---- */
+static __always_inline struct sieve_span sieve_span(struct event_slot slot)
+{
+	return (struct sieve_span){slot.offset, slot.length};
+}
+
+static __always_inline bool sieve_set_name(struct scratch *s, __u32 n, struct event_slot slot, bool directory)
+{
+	struct sieve_span *texts = s->sieve.texts[n];
+	__u64 look = sieve_text_look(s, slot.offset, slot.length);
+	__u32 slash = look >> 32;
+
+	if (!(look & TEXT_PLAIN) || look & TEXT_PROC)
+		return false;
+	texts[SIEVE_TEXT_NAME] = texts[SIEVE_TEXT_DIRECTORY] = sieve_span(slot);
+	texts[SIEVE_TEXT_FILENAME] = (struct sieve_span){slot.offset, 0}; /* a directory has none: empty is no name */
+	if (!directory) {
+		texts[SIEVE_TEXT_DIRECTORY].length = slash ? slash : 1;
+		texts[SIEVE_TEXT_FILENAME] = (struct sieve_span){slot.offset + slash + 1, slot.length - slash - 1};
+	}
+	return true;
+}
+
+/* Is what was asked for, from the directory on that it is relative to, just the path that was reached? */
+static __always_inline bool sieve_is_reached(struct scratch *s, const struct event_path *asked, struct event_slot reached)
+{
+	__u32 before = 0;
+
+	if (s->record[asked->text.offset & RECORD_MASK] != '/') {
+		before = asked->base.length;
+		if (!asked->base.offset || before > SIEVE_TEXT_MAX ||
+		    !sieve_text_same(s, asked->base.offset, reached.offset, before))
+			return false;
+		if (before > 1) {
+			if (s->record[(reached.offset + before) & RECORD_MASK] != '/')
+				return false;
+			before++;
+		}
+	}
+	return reached.length == before + asked->text.length &&
+	       sieve_text_same(s, asked->text.offset, reached.offset + before, asked->text.length);
+}
+
+#define OPEN_ACCESS 3
+#define OPEN_PATH 010000000
+#define OPEN_TMPFILE 020000000
+
+static __always_inline void sieve_fill_opened(struct scratch *s, const struct event_path *asked, __u64 look)
+{
+	struct event_slot slot = record_header(s)->fd;
+	const struct fd_info *info = (void *)&s->record[slot.offset & RECORD_MASK];
+	bool directory = info->kind == FD_DIRECTORY, reached;
+
+	if (record_header(s)->flags & EVENT_F_CHROOT || !slot.offset || (info->kind != FD_FILE && !directory) ||
+	    info->flags & (FD_F_CREATED | FD_F_BIND | FD_F_DELETED) || sieve_file_is_watched(info->dev, info->ino))
+		return;
+	/* A link may just have been made to a file that rules name, which the loader has not told of yet. */
+	if (!directory && info->nlink != 1)
+		return;
+	reached = sieve_is_reached(s, asked, info->path);
+	/* What was asked for is another name; one that would have to be resolved first is left to user space. */
+	if (!reached && (look & TEXT_DOUBTFUL || s->record[asked->text.offset & RECORD_MASK] != '/'))
+		return;
+	if (!sieve_set_name(s, 0, info->path, directory) || (!reached && !sieve_set_name(s, 1, asked->text, directory)))
+		return;
+	s->sieve.names = reached ? 1 : 2;
+	s->sieve.texts[0][SIEVE_TEXT_ASKED] = s->sieve.texts[1][SIEVE_TEXT_ASKED] = sieve_span(asked->text);
+	s->sieve.numbers[SIEVE_NUMBER_DEVICE] = (info->mode & S_IFMT) == S_IFBLK || (info->mode & S_IFMT) == S_IFCHR;
+	s->sieve.state = SIEVE_OPENED;
+}
+
+/* path: the member of the record that says what was asked for; flags: as the wire has them. */
+static __always_inline void sieve_fill(struct scratch *s, __u32 path, __u64 flags)
+{
+	const struct event_path *asked = (void *)&s->record[path & RECORD_MASK];
+	struct event_header *h = record_header(s);
+	__u64 look, access = flags & OPEN_ACCESS;
+	bool data = !(flags & OPEN_PATH);
+
+	s->sieve.state = SIEVE_UNDECIDED;
+	if (h->flags & (EVENT_F_TRUNCATED | EVENT_F_MISSING) || flags & OPEN_TMPFILE || !asked->text.length)
+		return;
+	look = sieve_text_look(s, asked->text.offset, asked->text.length);
+	if (!(look & TEXT_PLAIN) || look & (TEXT_SLASHES | TEXT_PROC))
+		return;
+	s->sieve.numbers[SIEVE_NUMBER_OPEN_READ] = data && (access == 0 || access == 2);
+	s->sieve.numbers[SIEVE_NUMBER_OPEN_WRITE] = data && (access == 1 || access == 2);
+	if (h->result >= 0) {
+		sieve_fill_opened(s, asked, look);
+		return;
+	}
+	s->sieve.names = 1;
+	s->sieve.texts[0][SIEVE_TEXT_ASKED] = sieve_span(asked->text);
+	s->sieve.state = SIEVE_FAILED;
+}
+
+/* Leaves it to the sieve of its type whether the record is sent, and comes back if that cannot say. */
+static __always_inline void record_sift(void *ctx, struct scratch *s, __u32 type)
+{
+	if (s->sieve.state != SIEVE_UNDECIDED)
+		bpf_tail_call(ctx, &sieves, type);
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to sieve*.c: the programs for the kernel, while they are made.
+ */
+#ifndef PICKET_RULE_SIEVE_H
+#define PICKET_RULE_SIEVE_H
+
+#include "rule/program_int.h"
+#include "rule/rule.h"
+#include "schema/sieve.h"
+
+/* What a rule comes to in a state: true if it may match. first: while nothing is sought inside texts, so it may be true
+ * more often. */
+struct sieve_rule {
+	const struct formula *exact, *first;
+	bool seeks; /* exact asks for patterns inside texts */
+};
+
+struct sieve_rules {
+	struct sieve_rule *rules; /* those that are not false */
+	size_t count;
+	bool passes; /* one is true: all events of that state pass */
+};
+
+struct sieve {
+	const struct plan *plan;
+	struct arena arena;
+	struct sieve_rules states[SIEVE_STATES];
+	struct code code;
+	struct rule_sieve_table tables[RULE_SIEVE_TABLES_MAX];
+	size_t table_count;
+};
+
+/* Does the program decide the atom, by that text or number? */
+bool sieve_atom_text(enum sieve_state state, const struct atom *a, enum sieve_text *ret_text);
+bool sieve_atom_number(enum sieve_state state, const struct atom *a, enum sieve_number *ret_number);
+
+/* Or a pattern with wildcards, by how it begins: may it hold? Only where it must hold for a rule to match. */
+bool sieve_atom_glob(enum sieve_state state, const struct atom *a, enum sieve_text *ret_text);
+struct str sieve_glob_begin(struct str glob);
+
+/* To code and tables. Returns 0; -ENOMEM; -E2BIG: more patterns or tables than the kernel's half has room for. */
+int sieve_write(struct sieve *s) must_check;
+
+#endif
