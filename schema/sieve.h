@@ -12,6 +12,8 @@
 #define SIEVE_TEXT_MAX 256     /* bytes of a text that is looked at in the kernel; events with a longer one pass */
 #define SIEVE_NAMES_MAX 2      /* of the file: as asked for, and as reached */
 #define SIEVE_RESULT_BITS 1024 /* of patterns */
+#define SIEVE_RULES_MAX 256    /* of a set; those behind are taken to match for any process */
+#define SIEVE_TYPES_MAX 256    /* of events */
 
 /* What is known for certain, which is what a program may build on. UNDECIDED: nothing; the event passes. */
 enum sieve_state {
@@ -40,7 +42,10 @@ struct sieve_span {
 
 struct sieve_input {
 	__u32 state;
-	__u32 names; /* 1 or 2; each is judged */
+	__u32 names;   /* 1 or 2; each is judged */
+	__u32 by_file; /* out: an event that is dropped is so for what the file is and how it was opened, not by whom */
+	__u32 unused;
+	__u64 live[SIEVE_RULES_MAX / 64]; /* rules that may match for the process, by their number in the set */
 	struct sieve_span texts[SIEVE_NAMES_MAX][SIEVE_TEXTS];
 	__u64 numbers[SIEVE_NUMBERS];
 	__u64 results[SIEVE_RESULT_BITS / 64]; /* the program's own */
@@ -54,6 +59,21 @@ struct sieve_input {
 #define SIEVE_WATCHED_BITS 65536
 #define SIEVE_WATCHED_BIT(dev, ino) \
 	((__u32)((((__u64)(ino)*0x9e3779b97f4a7c15ull) ^ ((__u64)(dev)*0xc2b2ae3d27d4eb4full)) >> 48))
+
+/* What is known of a process, kept with its leader: which rules can still match. Written from user space; whatever changes
+ * the process removes it, and so do changes that cannot be said to leave it alone (the epochs). */
+struct sieve_process {
+	__u64 start_ns;       /* of the process: it may be another one by now */
+	__u32 known;          /* 0: nothing is; all rules may match */
+	__u32 uid, gid, ppid; /* as in events' headers: a thread may have others */
+	__u32 kin_epoch, user_epoch;
+	__u64 types[SIEVE_TYPES_MAX / 64]; /* of events that some rule may match */
+	__u64 rules[SIEVE_RULES_MAX / 64];
+};
+
+/* What an event of a type changes. */
+#define CHANGES_PROCESS 1 /* the process that made it, and so its descendants */
+#define CHANGES_OTHERS 2  /* one that cannot be named */
 
 /* Of the array of programs that these are in, by event type: the ones that a decision leads to. */
 #define SIEVE_PASS 0

@@ -211,6 +211,7 @@ typedef struct {
 struct signal_struct {
 	atomic_t live;
 	int group_exit_code;
+	int nr_threads;
 	unsigned int flags;
 	unsigned int is_child_subreaper : 1;
 	unsigned int has_child_subreaper : 1;
@@ -252,6 +253,7 @@ struct task_struct {
 	int pid, tgid;
 	unsigned long atomic_flags;
 	struct task_struct *real_parent, *group_leader;
+	struct list_head children;
 	struct pid *thread_pid;
 	__u64 start_boottime;
 	const struct cred *cred;

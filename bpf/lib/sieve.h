@@ -7,6 +7,7 @@
 #define PICKET_BPF_SIEVE_H
 
 #include "fd.h"
+#include "process.h"
 
 /* The program of each type that is sieved, and those that it goes on to. */
 struct {
@@ -221,11 +222,21 @@ static __always_inline void sieve_fill(struct scratch *s, __u32 path, __u64 flag
 	s->sieve.state = SIEVE_FAILED;
 }
 
-/* Leaves it to the sieve of its type whether the record is sent, and comes back if that cannot say. */
-static __always_inline void record_sift(void *ctx, struct scratch *s, __u32 type)
+static __always_inline void sieve_set_live(struct scratch *s, struct task_struct *task)
 {
-	if (s->sieve.state != SIEVE_UNDECIDED)
-		bpf_tail_call(ctx, &sieves, type);
+	struct sieve_process *p = sieve_by_process ? process_get(task) : NULL;
+
+	for (__u32 i = 0; i < SIEVE_RULES_MAX / 64; i++)
+		s->sieve.live[i] = p ? p->rules[i] : ~0ull;
+}
+
+/* Leaves it to the sieve of its type whether the record is sent, and comes back if that cannot say. */
+static __always_inline void record_sift(void *ctx, struct scratch *s, struct task_struct *task, __u32 type)
+{
+	if (s->sieve.state == SIEVE_UNDECIDED)
+		return;
+	sieve_set_live(s, task);
+	bpf_tail_call(ctx, &sieves, type);
 }
 
 #endif

@@ -182,7 +182,7 @@ int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 		path_record_root(s, task);
 	if (sieved) {
 		sieve_fill(s, MEMBER(openat, name), open_flags(flags));
-		record_sift(ctx, s, EVENT_openat);
+		record_sift(ctx, s, task, EVENT_openat);
 	}
 	record_submit(s);
 	return 0;
@@ -206,7 +206,7 @@ int sieve_drop(void *ctx)
 	struct opened *before;
 
 	count(COUNTER_sieved);
-	if (!s || record_header(s)->type != EVENT_openat || !s->opened.length)
+	if (!s || record_header(s)->type != EVENT_openat || !s->opened.length || !s->sieve.by_file)
 		return 0;
 	before = opened_find(&s->opened);
 	if (before)

@@ -4,6 +4,7 @@
  * there before.
  */
 #include "fd.h"
+#include "process.h"
 #include "syscall.h"
 #include "task.h"
 
@@ -144,7 +145,9 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	if (config.environment)
 		SET_SLOT(execve, environ, record_strings(s, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end)));
 	path_record_root(s, task);
+	process_changed(task);
 	record_submit(s);
+	process_changed(task);
 	return 0;
 }
 
@@ -297,7 +300,7 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
 	struct signal_struct *signal = task->signal;
-	bool last = exit_is_last(ctx, signal);
+	bool last = exit_is_last(ctx, signal), parent;
 	__u32 status = task->exit_code, reaper;
 	struct scratch *s;
 
@@ -321,7 +324,12 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	SET(procexit, reaper_tid, reaper);
 	SET(procexit, leader, last);
 	SET(procexit, duration, bpf_ktime_get_boot_ns() - READ_POINTER(task, group_leader)->start_boottime);
+	parent = last && process_has_children(task->group_leader); /* they get another one */
+	if (parent)
+		processes_forget();
 	record_submit(s);
+	if (parent)
+		processes_forget();
 	return 0;
 }
 
@@ -343,7 +351,9 @@ int BPF_PROG(cgroup_attach, struct cgroup *to, const char *path, struct task_str
 	SET(cgroup_attach, hierarchy, to->root->hierarchy_id);
 	SET_SLOT(cgroup_attach, cgroup, record_kernel_text(s, path, EVENT_PATH_MAX));
 	SET_SLOT(cgroup_attach, creds, task_record_state(s, task));
+	processes_forget();
 	record_submit(s);
+	processes_forget();
 	return 0;
 }
 

@@ -10,6 +10,21 @@
 #include "syscall.h"
 #include "task.h"
 
+#define O_CREAT 0100
+
+/* Can no rule match any event of that type and this process? An open that may have created a file is told in any case:
+ * user space follows which files are there. */
+static __always_inline bool call_is_excluded(struct task_struct *task, struct pt_regs *regs, __u32 type)
+{
+	struct sieve_process *p = process_get(task);
+
+	if (!p || p->types[type / 64 & (SIEVE_TYPES_MAX / 64 - 1)] >> (type & 63) & 1)
+		return false;
+	if (type == EVENT_open || type == EVENT_openat)
+		return !(syscall_argument(regs, syscall_is_compat(task), type == EVENT_open ? 1 : 2) & O_CREAT);
+	return true;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
@@ -22,6 +37,10 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	type = syscall_event(task, regs);
 	if (!type || !event_wanted[type & (EVENT_TYPES - 1)] || !task_in_scope(task))
 		return 0;
+	if (sieve_by_process && call_is_excluded(task, regs, type)) {
+		count(COUNTER_sieved);
+		return 0;
+	}
 	bpf_tail_call(ctx, &sensors, type);
 	count(COUNTER_tail_call);
 	return 0;
@@ -307,8 +326,7 @@ static __always_inline bool generic_skip(struct generic_call *c, __u32 type)
 	}
 }
 
-#define CREAT_FLAGS 0101 /* O_CREAT | O_WRONLY */
-static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 type)
+static __always_inline void generic_sieve(void *ctx, struct scratch *s, struct task_struct *task, __u32 type)
 {
 	if (event_wanted[type & (EVENT_TYPES - 1)] != WANTED_SIEVED)
 		return;
@@ -320,13 +338,10 @@ static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 ty
 	case EVENT_openat2:
 		sieve_fill(s, MEMBER(openat2, name), GET(openat2, flags));
 		break;
-	case EVENT_creat:
-		sieve_fill(s, MEMBER(creat, name), CREAT_FLAGS);
-		break;
 	default:
 		return;
 	}
-	record_sift(ctx, s, type);
+	record_sift(ctx, s, task, type);
 }
 
 SEC("tp_btf/sys_exit")
@@ -359,8 +374,10 @@ int BPF_PROG(sys_generic, struct pt_regs *regs, long result)
 		fd_record(c.scratch, task, fd);
 	if (c.has_path)
 		path_record_root(c.scratch, task);
-	generic_sieve(ctx, c.scratch, type);
+	process_event(task, type);
+	generic_sieve(ctx, c.scratch, task, type);
 	record_submit(c.scratch);
+	process_event(task, type);
 	return 0;
 }
 

@@ -88,7 +88,11 @@ static int context(void *userdata, const struct event *event)
 
 static int event(void *userdata, struct enrich_view *view, struct arena *arena)
 {
-	return judge_event(((struct run *)userdata)->judge, view, arena);
+	struct run *run = userdata;
+	int r = judge_event(run->judge, view, arena);
+	if (run->live && !judge_matched(run->judge))
+		live_unmatched(run->live, view);
+	return r;
 }
 
 /* One line: what is watched, with how many rules, and what is missing. */

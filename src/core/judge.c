@@ -33,7 +33,8 @@ struct judge {
 	uint64_t undecided_before; /* tests that rules of earlier sets could not decide */
 	uint64_t undecided_told;
 	uint64_t not_written_told;
-	size_t problems_told; /* of programs */
+	size_t problems_told;
+	bool matched;         /* by a rule: the last event */
 };
 
 struct counted_rule {
@@ -119,6 +120,11 @@ void judge_set_rules(struct judge *j, struct rule_set *rules)
 const struct rule_set *judge_rules(const struct judge *j)
 {
 	return j->rules;
+}
+
+bool judge_matched(const struct judge *j)
+{
+	return j->matched;
 }
 
 const struct rule_programs *judge_programs(const struct judge *j)
@@ -441,6 +447,7 @@ int judge_event(void *judge, struct enrich_view *view, struct arena *arena)
 	struct judge *j = judge;
 	const struct rule *matched[JUDGE_MATCHES_MAX], *raised[JUDGE_MATCHES_MAX];
 	size_t raised_count = 0;
+	j->matched = false;
 	if (!j->rules)
 		return 0;
 	unsigned names = MAX(view->name_count, 1u);
@@ -455,6 +462,7 @@ int judge_event(void *judge, struct enrich_view *view, struct arena *arena)
 			}
 			if (raised_count == 0)
 				event_place(j, view, arena);
+			j->matched = true;
 			raised[raised_count++] = matched[i];
 			alert_raise(j, matched[i], view, arena);
 		}

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "core/log.h"
+#include "core/narrow.h"
 #include "core/notify.h"
 #include "core/privileges.h"
 #include "core/report.h"
@@ -39,6 +40,7 @@ struct live {
 	struct loader *loader;
 	struct status_server *status;
 	struct sieve_status sieve;
+	struct narrow narrow;
 	int epoll_fd, signal_fd;
 	struct loader_sensor_report sensors[SENSORS_MAX];
 	size_t sensor_count;
@@ -116,6 +118,7 @@ int live_new(const struct live_options *options, struct pipeline *pipeline, stru
 	r = loader_new(&options->loader, &l->loader, reterr_failure);
 	if (r < 0)
 		return r;
+	narrow_init(&l->narrow, l->loader, pipeline_enrich(pipeline));
 	r = watch(l, loader_fd(l->loader));
 	if (r < 0)
 		return r;
@@ -131,6 +134,7 @@ void live_free(struct live *l)
 {
 	if (!l)
 		return;
+	narrow_done(&l->narrow);
 	if (l->loader)
 		loader_free(l->loader);
 	status_server_free(l->status);
@@ -165,8 +169,14 @@ static void pass_file(void *userdata, uint32_t dev, uint64_t ino)
 	live_pass_file(userdata, dev, ino);
 }
 
+void live_unmatched(struct live *l, const struct enrich_view *view)
+{
+	narrow_event(&l->narrow, view);
+}
+
 void live_set_sieve(struct live *l, const struct rule_programs *programs)
 {
+	narrow_set(&l->narrow, programs);
 	if (!programs) {
 		sieve_remove(l->loader);
 		l->sieve = (struct sieve_status){0};
@@ -352,6 +362,7 @@ static int ring_take(struct live *l)
 	if (taken < 0)
 		return (int)taken;
 	l->more = taken >= POLL_BATCH;
+	narrow_check(&l->narrow);
 	l->empty_looks = taken > 0 ? 0 : l->empty_looks + 1;
 	/* Only a ring that was well filled can have been full. */
 	return taken > POLL_BATCH / 32 ? losses_check(l) : 0;

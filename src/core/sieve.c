@@ -7,7 +7,7 @@
 #include "base/clock.h"
 
 struct made {
-	struct rule_sieve *sieves[SIEVE_TYPES_MAX]; /* of the program of the same index */
+	struct rule_sieve *sieves[SIEVE_PROGRAMS_MAX]; /* of the program of the same index */
 };
 
 static void made_free(struct made *m)
@@ -28,7 +28,7 @@ static bool sieve_equal(const struct rule_sieve *a, const struct rule_sieve *b)
 
 static void program_add_type(struct sieve_program *p, enum event_type type)
 {
-	if (p->type_count < SIEVE_TYPES_MAX)
+	if (p->type_count < SIEVE_PROGRAMS_MAX)
 		p->types[p->type_count++] = type;
 }
 
@@ -38,7 +38,7 @@ static void make_type(enum event_type type, const struct rule_programs *programs
 {
 	struct rule_sieve *s = NULL;
 	int r = rule_programs_sieve(programs, type, &s);
-	if (r == -EOPNOTSUPP || status->count == SIEVE_TYPES_MAX) {
+	if (r == -EOPNOTSUPP || status->count == SIEVE_PROGRAMS_MAX) {
 		rule_sieve_free(s);
 		return;
 	}

@@ -11,15 +11,15 @@
 #include "rule/rule.h"
 
 /* A program, and the types of events that it decides about. */
-#define SIEVE_TYPES_MAX 8
+#define SIEVE_PROGRAMS_MAX 8
 struct sieve_program {
-	unsigned types[SIEVE_TYPES_MAX];
+	unsigned types[SIEVE_PROGRAMS_MAX];
 	size_t type_count;
 	size_t insn_count;
 	char why[256]; /* refused, so that all events of these types pass: why; "": it sieves */
 };
 struct sieve_status {
-	struct sieve_program programs[SIEVE_TYPES_MAX];
+	struct sieve_program programs[SIEVE_PROGRAMS_MAX];
 	size_t count;
 	uint64_t load_ns; /* what making and loading took */
 };

@@ -282,6 +282,41 @@ static void touch_watches(struct enrich *e, const struct event *event)
 		e->watch_checked_ns = 0; /* all, at the next tick */
 }
 
+/* ---- who relies on what is known of a process ---- */
+
+/* A container that could not be read yet may be read with any event. */
+static bool is_certain(const struct process *p)
+{
+	return !p->end_ns && !p->partial && (!p->container || p->container->known);
+}
+
+bool enrich_process_get(struct enrich *e, uint32_t pid, uint64_t start_ns, struct enrich_process *ret_process)
+{
+	struct process *p = process_find(e->processes, pid, start_ns);
+	for (const struct process *a = p; a; a = a->parent)
+		if (!a->end_ns && !is_certain(a))
+			return false;
+	if (!p || p->end_ns)
+		return false;
+	p->told = true;
+	*ret_process = (struct enrich_process){.note = &p->note,
+	                                       .version = process_version(e->processes, p),
+	                                       .uid = p->state.euid,
+	                                       .gid = p->state.egid,
+	                                       .ppid = p->ppid};
+	return true;
+}
+
+uint64_t enrich_process_outdated(const struct enrich *e)
+{
+	return process_table_outdated(e->processes);
+}
+
+bool enrich_needs(enum event_type type)
+{
+	return event_type_info(type)->state || watches_follow(type);
+}
+
 /* ---- views ---- */
 static void release_view(struct enrich *e)
 {

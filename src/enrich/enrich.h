@@ -57,6 +57,18 @@ void enrich_watch_each(const struct enrich *e, void (*call)(void *userdata, uint
 /* The records that a capture needs at its start: host, users, containers, watched files, all processes (procfork,
  * procinfo or execve, procexit of ancestors that have ended), each with EVENT_F_CONTEXT. Stops at put's first error. */
 int enrich_dump(struct enrich *e, int (*put)(void *userdata, const struct event *event), void *userdata) must_check;
+/* What is known of a living process, for who goes on relying on it. */
+struct enrich_process {
+	const struct field_note *note; /* of its view's source; it holds if note->version == version. Until the next event */
+	uint64_t version;
+	uint32_t uid, gid, ppid; /* effective ids */
+};
+/* False: not known, or not for certain yet (its container is still being looked for). */
+bool enrich_process_get(struct enrich *e, uint32_t pid, uint64_t start_ns, struct enrich_process *ret_process);
+/* Another number once something that enrich_process_get() told may have changed. */
+uint64_t enrich_process_outdated(const struct enrich *e);
+/* Do the tables need events of that type, whatever rules want? Those of opened files: only if the call made the file. */
+bool enrich_needs(enum event_type type);
 /* Now and then (once a second): forgets ended processes, looks again at watched files. */
 void enrich_tick(struct enrich *e, uint64_t boot_now_ns);
 

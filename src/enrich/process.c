@@ -176,12 +176,21 @@ void process_set_ppid(struct process_table *t, struct process *p, uint32_t ppid)
 
 void process_table_touch(struct process_table *t, struct process *p)
 {
+	if (p->told || p->children)
+		t->outdated++;
+	p->told = false;
 	p->changed = ++t->changes;
 }
 
 void process_table_touch_all(struct process_table *t)
 {
 	t->all_changed = ++t->changes;
+	t->outdated++;
+}
+
+uint64_t process_table_outdated(const struct process_table *t)
+{
+	return t->outdated;
 }
 
 /* The last change of all that its fields look at. Looking up costs less than telling all descendants would. */

@@ -61,6 +61,7 @@ struct process {
 	uint64_t version, version_at; /* process_version(), and at which count of changes it was found */
 	uint64_t linked_at;           /* of the table: its count of families when parents were last looked for */
 	struct field_note note;       /* of who reads fields */
+	bool told;                    /* somebody relies on its version: see process_table_outdated() */
 };
 
 struct process_table;
@@ -77,6 +78,8 @@ struct process *process_table_changed(const struct process_table *t);
 /* Fields of FIELD_SCOPE_PROC of p and of its descendants may have changed; of all processes. */
 void process_table_touch(struct process_table *t, struct process *p);
 void process_table_touch_all(struct process_table *t);
+/* Counts changes of processes that are told, and of those that others descend from. */
+uint64_t process_table_outdated(const struct process_table *t);
 /* Another one, if fields of FIELD_SCOPE_PROC of p may give other values than before. */
 uint64_t process_version(const struct process_table *t, struct process *p);
 void process_table_tick(struct process_table *t, uint64_t boot_now_ns);

@@ -179,10 +179,9 @@ void watches_read_all(struct watches *w, const struct watch_reader *reader)
 		read_watch(w, watch, reader);
 }
 
-static bool changes_names(const struct event *e)
+static bool type_changes_names(enum event_type type)
 {
-	const struct fd_info *fd = event_fd(e);
-	switch ((int)e->header->type) {
+	switch ((int)type) {
 	case EVENT_rename:
 	case EVENT_renameat:
 	case EVENT_renameat2:
@@ -199,13 +198,19 @@ static bool changes_names(const struct event *e)
 	case EVENT_rmdir:
 		return true;
 	default:
-		return fd && fd->flags & FD_F_CREATED;
+		return false;
 	}
 }
 
-static bool changes_mounts(const struct event *e)
+static bool changes_names(const struct event *e)
 {
-	switch ((int)e->header->type) {
+	const struct fd_info *fd = event_fd(e);
+	return type_changes_names(e->header->type) || (fd && fd->flags & FD_F_CREATED);
+}
+
+static bool type_changes_mounts(enum event_type type)
+{
+	switch ((int)type) {
 	case EVENT_mount:
 	case EVENT_umount:
 	case EVENT_umount2:
@@ -217,12 +222,17 @@ static bool changes_mounts(const struct event *e)
 	}
 }
 
+bool watches_follow(enum event_type type)
+{
+	return type_changes_names(type) || type_changes_mounts(type);
+}
+
 /* By the last component alone: which directory a relative path meant need not be known for looking again. */
 bool watches_touch(struct watches *w, const struct event *e, const struct watch_reader *reader)
 {
 	if (e->header->result < 0 || w->by_path.count == 0)
 		return false;
-	if (changes_mounts(e))
+	if (type_changes_mounts(e->header->type))
 		return true;
 	if (!changes_names(e))
 		return false;

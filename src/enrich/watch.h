@@ -21,6 +21,8 @@ struct watch_reader {
 void watches_read(struct watches *w, struct str path, const struct watch_reader *reader);
 void watches_read_all(struct watches *w, const struct watch_reader *reader);
 /* Those whose names the event may have given to another file. True: a mount changed, any may be meant. */
+/* Does any event of that type change names or mounts? Those that open files do if they made the file. */
+bool watches_follow(enum event_type type);
 bool watches_touch(struct watches *w, const struct event *e, const struct watch_reader *reader);
 int watches_set(struct watches *w, struct str path, uint32_t dev, uint64_t ino) must_check; /* from a record */
 bool watches_find(const struct watches *w, uint32_t dev, uint64_t ino, unsigned n, struct str *ret_path);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ struct loader {
 /* ---- messages ---- */
 static bool verbose;
 
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+static int printf_like(2, 0) print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	if (verbose && level <= LIBBPF_INFO)
 		vfprintf(stderr, format, args);
@@ -208,6 +209,7 @@ static int choose_hooks(struct loader *l, struct loader_failure *f)
 
 /* ---- after the load ---- */
 static void sieve_prepare(struct loader *l);
+static void set_changes(struct loader *l);
 
 static int set_sensors(struct loader *l)
 {
@@ -285,6 +287,7 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader,
 		goto out;
 	}
 	sieve_prepare(l);
+	set_changes(l);
 	err = set_sensors(l);
 	if (!err)
 		err = ring_open(&l->ring, bpf_map__fd(l->bpf->maps.ring), bpf_map__max_entries(l->bpf->maps.ring));
@@ -341,7 +344,8 @@ static void sieve_prepare(struct loader *l)
 	int dropped = bpf_program__fd(l->bpf->progs.sieve_drop);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &length) || !info.attach_btf_id ||
-	    bpf_map_update_elem(programs, &pass, &fd, BPF_ANY) || bpf_map_update_elem(programs, &drop, &dropped, BPF_ANY))
+	    bpf_map_update_elem(programs, &pass, &fd, BPF_ANY) ||
+	    bpf_map_update_elem(programs, &drop, &dropped, BPF_ANY))
 		return;
 	l->sieve_place = (struct sieve_place){bpf_map__fd(l->bpf->maps.scratches), programs, (int)info.attach_btf_id};
 }
@@ -381,6 +385,65 @@ void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino)
 
 	l->bpf->bss->sieve_watched[bit / 64] |= 1ull << bit % 64;
 	l->bpf->bss->sieve_epoch++;
+}
+
+/* ---- processes, and which rules can still match them ---- */
+
+/* All that the table of processes follows changes the process that did it, unless it is known to do something else. */
+static void set_changes(struct loader *l)
+{
+	for (uint32_t type = 1; type < EVENT_TYPE_MAX; type++)
+		l->bpf->bss->event_changes[type] = event_type_info(type)->state ? CHANGES_PROCESS : 0;
+	l->bpf->bss->event_changes[EVENT_symlink] = 0;
+	l->bpf->bss->event_changes[EVENT_symlinkat] = 0;
+	l->bpf->bss->event_changes[EVENT_mount] = 0;
+	l->bpf->bss->event_changes[EVENT_setpgid] = CHANGES_OTHERS; /* mostly a child */
+}
+
+int loader_process_begin(struct loader *l, uint32_t pid, uint64_t start_ns, struct loader_process *ret_process)
+{
+	struct loader_process p = {.value.start_ns = start_ns};
+	int map = bpf_map__fd(l->bpf->maps.sieve_processes);
+
+	if (!l->bpf->bss->sieve_by_process) { /* a sensor that runs just now may not know it yet */
+		l->bpf->bss->sieve_by_process = true;
+		return -EAGAIN;
+	}
+	p.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (p.pidfd < 0)
+		return -errno;
+	p.value.kin_epoch = *(volatile uint32_t *)&l->bpf->bss->kin_epoch;
+	p.value.user_epoch = l->bpf->bss->user_epoch;
+	if (bpf_map_update_elem(map, &p.pidfd, &p.value, BPF_ANY)) {
+		int r = -errno;
+		close(p.pidfd);
+		return r;
+	}
+	p.position = ring_produced(&l->ring);
+	*ret_process = p;
+	return 0;
+}
+
+bool loader_process_is_ready(const struct loader *l, const struct loader_process *p)
+{
+	return ring_taken(&l->ring) >= p->position;
+}
+
+int loader_process_set(struct loader *l, struct loader_process *p)
+{
+	p->value.known = 1;
+	return bpf_map_update_elem(bpf_map__fd(l->bpf->maps.sieve_processes), &p->pidfd, &p->value, BPF_EXIST) ? -errno
+	                                                                                                      : 0;
+}
+
+void loader_process_done(struct loader_process *p)
+{
+	base_close_fd(&p->pidfd);
+}
+
+void loader_processes_forget(struct loader *l)
+{
+	l->bpf->bss->user_epoch++;
 }
 
 /* ---- processes that are there ---- */

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "schema/sieve.h"
 
 struct loader;
 
@@ -51,6 +52,24 @@ int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, cons
                      char *reterr_why, size_t size) must_check;
 /* Events about that file pass, by whatever name it is reached; dev as in struct fd_info. For good. */
 void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino);
+
+/* ---- processes, and which rules can still match them ---- */
+struct loader_process {
+	int pidfd;
+	uint64_t position; /* in the ring: what was made before stands before it */
+	struct sieve_process value;
+};
+/* To be called first: from here on, what changes the process prevents loader_process_set(), or undoes it. ret_process:
+ * loader_process_done(). Returns 0; -ESRCH: it has ended; -EAGAIN: with a later
+ * event; -errno. */
+int loader_process_begin(struct loader *l, uint32_t pid, uint64_t start_ns, struct loader_process *ret_process) must_check;
+/* Have all records been taken that were in the ring at loader_process_begin()? */
+bool loader_process_is_ready(const struct loader *l, const struct loader_process *p);
+/* Then: p->value's uid, gid, ppid, types and
+ * rules, of which the caller has set them. Returns 0; -ENOENT: the process has changed; -errno. */
+int loader_process_set(struct loader *l, struct loader_process *p) must_check;
+void loader_process_done(struct loader_process *p); /* closes it; what was set stays */
+void loader_processes_forget(struct loader *l);     /* whatever was set, or is about to be */
 
 /* Records of all processes that are there now: written before anything that loader_poll() gives later. Calls put with
  * each record. Call once, after loader_new(). */

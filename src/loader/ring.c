@@ -50,6 +50,16 @@ size_t ring_used(const struct ring *r)
 	return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE) - *r->consumer;
 }
 
+uint64_t ring_produced(const struct ring *r)
+{
+	return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
+}
+
+uint64_t ring_taken(const struct ring *r)
+{
+	return *r->consumer;
+}
+
 ssize_t ring_poll(struct ring *r, size_t max, int (*put)(void *userdata, const void *record, size_t length),
                   void *userdata)
 {

@@ -22,5 +22,8 @@ void ring_close(struct ring *r);
 ssize_t ring_poll(struct ring *r, size_t max, int (*put)(void *userdata, const void *record, size_t length),
                   void *userdata) must_check;
 size_t ring_used(const struct ring *r);
+/* Bytes since the beginning that have been written, and that have been given back. */
+uint64_t ring_produced(const struct ring *r);
+uint64_t ring_taken(const struct ring *r);
 
 #endif

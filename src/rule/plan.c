@@ -11,18 +11,21 @@
  * matters. */
 #define COST_PROCESS 2
 #define COST_NUMBER 100
-#define COST_BEGINS 500 /* mostly getting it */
-#define COST_ENDS 500
-#define COST_SCAN 1000
+#define COST_BEGINS 300 /* mostly getting it */
+#define COST_ENDS 300
+#define COST_SCAN 700
 #define COST_OTHER 2000
 #define CHANCE_TEXT 0.005
 #define CHANCE_LETTER 0.8 /* one letter says of what kind something is, and rules name the usual kind */
-#define CHANCE_NUMBER 0.1
+#define CHANCE_NUMBER 0.05
 #define CHANCE_BOOL 0.5
 #define CHANCE_ORDER 0.6
-#define CHANCE_NOT_NEGATIVE 0.9 /* it did not fail */
+#define CHANCE_NOT_NEGATIVE 0.95 /* it did not fail */
 #define CHANCE_OTHER 0.2
-#define SET_NUMBERS_MIN 8  /* from so many on a search is cheaper than comparing */
+#define SET_NUMBERS_MIN 8 /* from so many on a search is cheaper than comparing */
+#define FACTORED_MAX 16   /* operands of an OR whose common parts are sought */
+#define FACTORS_MAX 16
+#define ITEMS_COMPARED 64  /* of a formula, when it is asked whether another has the same text */
 #define CHANCE_LEAST 0.001 /* so that nothing is divided by 0 */
 
 int plan_init(struct plan *p, const struct cond_numbers *numbers)
@@ -580,13 +583,27 @@ static int by_price_of_or(const void *a, const void *b)
 	return by_price(a, b, false);
 }
 
-static void formula_order(struct formula *f)
+/* Is the item decided together with one that comes before it? */
+static bool is_decided_before(const struct plan *p, const struct formula *f, size_t item)
+{
+	const struct atom *a = &p->atoms[f->items[item]->atom];
+	if (f->items[item]->kind != FORMULA_ATOM || a->kind != ATOM_TEXT)
+		return false;
+	for (size_t i = item > ITEMS_COMPARED ? item - ITEMS_COMPARED : 0; i < item; i++) {
+		const struct atom *before = &p->atoms[f->items[i]->atom];
+		if (f->items[i]->kind == FORMULA_ATOM && before->kind == ATOM_TEXT && before->group == a->group)
+			return true;
+	}
+	return false;
+}
+
+static void formula_order(const struct plan *p, struct formula *f)
 {
 	bool is_and = f->kind == FORMULA_AND;
 	double open = 1; /* the chance that all until here did not decide */
 	qsort(f->items, f->count, sizeof(*f->items), is_and ? by_price_of_and : by_price_of_or);
 	for (size_t i = 0; i < f->count; i++) {
-		f->cost += open * f->items[i]->cost;
+		f->cost += open * (is_decided_before(p, f, i) ? COST_PROCESS : f->items[i]->cost);
 		open *= is_and ? f->items[i]->chance : 1 - f->items[i]->chance;
 	}
 	f->chance = is_and ? open : 1 - open;
@@ -597,6 +614,83 @@ static size_t operand_count(const struct formula *item, enum formula_kind kind)
 	if (item->kind == FORMULA_TRUE || item->kind == FORMULA_FALSE)
 		return 0;
 	return item->kind == kind ? item->count : 1;
+}
+
+static int formula_join(struct plan *p, enum formula_kind kind, const struct formula *const *operands, size_t count,
+                        const struct formula **ret_formula);
+
+static bool has_part(const struct formula *f, const struct formula *wanted)
+{
+	size_t count;
+	const struct formula *const *parts = formula_parts(&f, &count);
+	for (size_t i = 0; i < count; i++)
+		if (parts[i] == wanted)
+			return true;
+	return false;
+}
+
+struct factors {
+	const struct formula *items[FACTORS_MAX + 1]; /* room for what is left of the OR */
+	size_t count;
+};
+
+static bool is_factor(const struct factors *factors, const struct formula *f)
+{
+	for (size_t i = 0; i < factors->count; i++)
+		if (factors->items[i] == f)
+			return true;
+	return false;
+}
+
+static void find_factors(const struct formula *f, struct factors *factors)
+{
+	size_t count;
+	const struct formula *const *parts = formula_parts(&f->items[0], &count);
+	for (size_t i = 0; i < count && factors->count < FACTORS_MAX; i++) {
+		size_t in = 1;
+		while (in < f->count && has_part(f->items[in], parts[i]))
+			in++;
+		if (in == f->count)
+			factors->items[factors->count++] = parts[i];
+	}
+}
+
+/* What is left of an operand of the OR. */
+static int formula_without(struct plan *p, const struct formula *f, const struct factors *factors,
+                           const struct formula **ret_formula)
+{
+	size_t count, kept = 0;
+	const struct formula *const *parts = formula_parts(&f, &count);
+	_cleanup_(base_free_ptr) const struct formula **others = calloc(count, sizeof(*others));
+	if (!others)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (!is_factor(factors, parts[i]))
+			others[kept++] = parts[i];
+	return formula_join(p, FORMULA_AND, others, kept, ret_formula);
+}
+
+/* (a and b) or (a and c) is a and (b or c): rules have more in common then. f: an OR. Returns 1: done; 0: it has no factors. */
+static int formula_factor(struct plan *p, const struct formula *f, const struct formula **ret_formula)
+{
+	const struct formula *left[FACTORED_MAX];
+	struct factors factors = {0};
+	bool always = false; /* nothing but the factors decides */
+	if (f->count > FACTORED_MAX)
+		return 0;
+	find_factors(f, &factors);
+	if (factors.count == 0)
+		return 0;
+	for (size_t i = 0; i < f->count; i++) {
+		int r = formula_without(p, f->items[i], &factors, &left[i]);
+		if (r < 0)
+			return r;
+		always |= left[i]->kind == FORMULA_TRUE;
+	}
+	int r = always ? 0 : formula_join(p, FORMULA_OR, left, f->count, &factors.items[factors.count]);
+	if (r == 0)
+		r = formula_join(p, FORMULA_AND, factors.items, factors.count + !always, ret_formula);
+	return r < 0 ? r : 1;
 }
 
 /* Operands that change nothing are left out; those of an operand of the same kind stand in its place, so that the order is
@@ -618,8 +712,11 @@ static int formula_join(struct plan *p, enum formula_kind kind, const struct for
 			       taken * sizeof(*items));
 		f.count += taken;
 	}
+	int factored = kind == FORMULA_OR && f.count > 1 ? formula_factor(p, &f, ret_formula) : 0;
+	if (factored)
+		return factored < 0 ? factored : 0;
 	if (f.count > 1) {
-		formula_order(&f);
+		formula_order(p, &f);
 		return formula_keep(p, &f, ret_formula);
 	}
 	*ret_formula = f.count == 1 ? items[0] : kind == FORMULA_AND ? &formula_true : &formula_false;

@@ -70,6 +70,14 @@ struct formula {
 	double cost, chance; /* of deciding it, in instructions or so; that it is true */
 };
 
+/* The formulas all of which must hold, if it does. */
+static inline const struct formula *const *formula_parts(const struct formula *const *f, size_t *ret_count)
+{
+	bool many = (*f)->kind == FORMULA_AND;
+	*ret_count = many ? (*f)->count : 1;
+	return many ? (*f)->items : f;
+}
+
 struct plan {
 	struct arena arena;
 	struct map made; /* formulas, by what they consist of, until plan_finish() */

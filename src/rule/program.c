@@ -336,6 +336,27 @@ static const uint64_t *class_live(struct rule_programs *p, struct process_class 
 	return live;
 }
 
+bool rule_programs_live(const struct rule_programs *p, const struct field_note *note, struct rule_live *ret_live)
+{
+	const struct process_class *class = note->value;
+	struct rule_live live = {0};
+	if (note->owner != p->serial)
+		return false;
+	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++) {
+		const struct type_program *t = &p->types[type];
+		for (size_t i = 0; i < t->rules.count; i++) {
+			size_t number = rule_set_index(p->set, t->rules.items[i]);
+			if (formula_by_process(&p->plan, t->formulas[i].formula, class->bits) == TRUTH_FALSE)
+				continue;
+			bit_set(live.types, type);
+			if (number < 64 * ARRAY_SIZE(live.rules))
+				bit_set(live.rules, (uint32_t)number);
+		}
+	}
+	*ret_live = live;
+	return true;
+}
+
 /* ---- making ---- */
 
 static int plan_rules(struct rule_programs *p)

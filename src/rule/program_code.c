@@ -260,10 +260,11 @@ static void jump_unless_any(struct writer *w, uint32_t blocks, code_label skip)
 	code_bind(w->code, some);
 }
 
-static void write_guard(struct writer *w, const struct index_guard *g)
+/* asked: if one of these blocks is left, which are some of the guard's, or all. */
+static void write_guard(struct writer *w, const struct index_guard *g, uint32_t asked)
 {
 	code_label skip = code_label_new(w->code), fails = code_label_new(w->code);
-	jump_unless_any(w, g->blocks, skip);
+	jump_unless_any(w, asked, skip);
 	write_formula(w, g->formula, &(struct exits){skip, fails, fails});
 	code_bind(w->code, fails);
 	code_mark(w->code, CODE_MARK_FRAME, 0);
@@ -273,12 +274,29 @@ static void write_guard(struct writer *w, const struct index_guard *g)
 	code_bind(w->code, skip);
 }
 
-static void write_guards(struct writer *w, const struct stage *s)
+/* Before drivers are sought: what all rules have in common, and what blocks without drivers ask for in any case. */
+static void write_first_guards(struct writer *w, const struct stage *s)
 {
-	if (s->index->guard_count == 0)
-		return;
-	for (uint32_t i = 0; i < s->index->guard_count; i++)
-		write_guard(w, &s->index->guards[i]);
+	for (uint32_t i = 0; i < s->index->guard_count; i++) {
+		const struct index_guard *g = &s->index->guards[i];
+		uint32_t asked = g->rules == s->rules ? g->blocks : g->blocks & s->index->undriven;
+		if (asked)
+			write_guard(w, g, asked);
+	}
+}
+
+static void write_last_guards(struct writer *w, const struct stage *s)
+{
+	for (uint32_t i = 0; i < s->index->guard_count; i++) {
+		const struct index_guard *g = &s->index->guards[i];
+		uint32_t asked = g->rules == s->rules ? 0 : g->blocks & ~s->index->undriven;
+		if (asked)
+			write_guard(w, g, asked);
+	}
+}
+
+static void end_if_none_left(struct writer *w, const struct stage *s)
+{
 	load_left(w);
 	code_jump_if(w->code, BPF_JEQ, 0, 0, s->end);
 }
@@ -340,7 +358,6 @@ static void write_drivers(struct writer *w, const struct stage *s)
 	code_load(w->code, BPF_DW, 1, 7, driven);
 	code_alu_reg(w->code, BPF_AND, 0, 1);
 	store_left(w);
-	code_jump_if(w->code, BPF_JEQ, 0, 0, s->end);
 }
 
 static void enter_rules(struct writer *w, uint32_t word, uint32_t mask)
@@ -419,8 +436,11 @@ static void write_index(struct writer *w, const struct stage *s)
 	code_mark(w->code, CODE_MARK_FRAME, 0);
 	code_load(w->code, BPF_DW, 0, 7, (int16_t)w->layout->blocks);
 	store_left(w);
-	write_guards(w, s);
+	write_first_guards(w, s);
+	end_if_none_left(w, s);
 	write_drivers(w, s);
+	write_last_guards(w, s);
+	end_if_none_left(w, s);
 	write_entering(w, s);
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define DRIVER_CHANCE_MAX 0.2 /* of an atom: what holds for most events keeps nothing out */
-#define RULE_DRIVERS_MAX 64  /* atoms of one rule */
+#define RULE_DRIVERS_MAX 64   /* atoms of one rule */
 #define RULE_FUNCTIONS_MAX 3  /* groups and sets that a rule's drivers are in */
 #define GUARD_CHANCE_MAX 0.8
 #define GUARD_COST_MAX 200
@@ -118,14 +118,6 @@ static bool is_guard(const struct plan *p, const struct formula *f)
 	return f->chance <= GUARD_CHANCE_MAX && f->cost <= GUARD_COST_MAX && is_of_numbers(p, f, &event) && event;
 }
 
-/* The parts all of which must hold. */
-static const struct formula *const *parts_of(const struct program_rule *r, size_t *ret_count)
-{
-	bool many = r->formula->kind == FORMULA_AND;
-	*ret_count = many ? r->formula->count : 1;
-	return many ? r->formula->items : &r->formula;
-}
-
 struct candidates {
 	struct index_guard items[CANDIDATES_MAX];
 	size_t count;
@@ -158,7 +150,7 @@ static int guards_choose(struct program_index *x, const struct plan *p, const st
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		size_t parts;
-		const struct formula *const *part = parts_of(&rules[i], &parts);
+		const struct formula *const *part = formula_parts(&rules[i].formula, &parts);
 		for (size_t k = 0; k < parts; k++)
 			if (is_guard(p, part[k]))
 				candidate_count(c, part[k]);
@@ -174,7 +166,7 @@ static uint32_t guards_of(const struct program_index *x, const struct program_ru
 {
 	uint32_t guards = 0;
 	size_t parts;
-	const struct formula *const *part = parts_of(r, &parts);
+	const struct formula *const *part = formula_parts(&r->formula, &parts);
 	for (size_t k = 0; k < parts; k++)
 		for (uint32_t g = 0; g < x->guard_count; g++)
 			if (x->guards[g].formula == part[k])

@@ -251,6 +251,14 @@ void sample_source_init(struct sample_source *s, const struct rule_sample *sampl
 
 /* ---- the sieve: programs for the kernel (sieve.c) ---- */
 
+/* Which rules can still match events of a process, for all that is known of it. */
+struct rule_live {
+	uint64_t types[4]; /* bit per event type: some rule of that type can */
+	uint64_t rules[4]; /* bit per rule, by its number in the set; those behind count as live */
+};
+/* From the note that rule_programs_match() left with the process. False: it says nothing. */
+bool rule_programs_live(const struct rule_programs *p, const struct field_note *note, struct rule_live *ret_live);
+
 #define RULE_SIEVE_TABLES_MAX 8
 struct rule_sieve_table {
 	void *data;

@@ -285,6 +285,11 @@ const struct collection *rule_set_collection(const struct rule_set *s)
 	return &s->collection;
 }
 
+size_t rule_set_index(const struct rule_set *s, const struct rule_entry *rule)
+{
+	return (size_t)(rule - s->compiled.rules);
+}
+
 const struct cond_numbers *rule_set_numbers(const struct rule_set *s)
 {
 	return &s->numbers;

@@ -279,6 +279,7 @@ struct type_rules {
 };
 struct type_rules rule_set_of_type(const struct rule_set *s,
                                    unsigned type); /* borrowed, until rules are turned on or off */
+size_t rule_set_index(const struct rule_set *s, const struct rule_entry *rule); /* which one of the set it is */
 const struct cond_numbers *rule_set_numbers(const struct rule_set *s);
 const struct collection *rule_set_collection(const struct rule_set *s); /* empty, once it is compiled */
 

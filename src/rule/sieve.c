@@ -165,7 +165,7 @@ static bool asks_for_empty(const struct atom *a)
 	for (size_t i = 0; i < a->test->literal_count; i++)
 		if (a->test->operands && a->test->operands[i].value.str.length == 0)
 			return true;
-	return a->test->op == OP_EXISTS;
+	return a->test->op == OP_EXISTS || a->test->op == OP_NE;
 }
 
 static bool is_plain_field(const struct expr *e, enum field_id id)
@@ -234,9 +234,12 @@ static enum atom_fate atom_fate(struct sieve *s, enum sieve_state state, const s
 		truth = atom_by_range(state, a);
 	if (truth != TRUTH_OPEN)
 		return truth == TRUTH_TRUE ? FATE_TRUE : FATE_FALSE;
-	if (sieve_atom_text(state, a, &text))
-		return scans || s->plan->groups[a->group].kind != GROUP_SCAN ? FATE_PROGRAM : FATE_UNKNOWN;
-	return sieve_atom_number(state, a, &number) ? FATE_PROGRAM : FATE_UNKNOWN;
+	bool is_text = sieve_atom_text(state, a, &text);
+	if (!is_text && !sieve_atom_number(state, a, &number))
+		return FATE_UNKNOWN;
+	if (a->test->op == OP_EXISTS) /* what the program is told */
+		return FATE_TRUE;
+	return !is_text || scans || s->plan->groups[a->group].kind != GROUP_SCAN ? FATE_PROGRAM : FATE_UNKNOWN;
 }
 
 /* ---- formulas ---- */
@@ -334,14 +337,16 @@ static bool formula_seeks(const struct sieve *s, const struct formula *f)
 	return false;
 }
 
-static int state_prepare(struct sieve *s, enum sieve_state state, const struct program_rule *rules, size_t count)
+static int state_prepare(struct sieve *s, enum sieve_state state, const struct rule_set *set,
+                         const struct type_rules *of_type, const struct program_rule *rules)
 {
 	struct sieve_rules *to = &s->states[state];
+	size_t count = of_type->count;
 	to->rules = arena_array(&s->arena, struct sieve_rule, count);
 	if (!to->rules)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		struct sieve_rule rule = {0};
+		struct sieve_rule rule = {.number = rule_set_index(set, of_type->items[i])};
 		int r = weaken(s, state, true, rules[i].formula, true, &rule.exact);
 		if (r == 0)
 			r = weaken(s, state, false, rules[i].formula, true, &rule.first);
@@ -359,7 +364,7 @@ static int state_prepare(struct sieve *s, enum sieve_state state, const struct p
 
 static bool type_is_sieved(enum event_type type)
 {
-	return type == EVENT_open || type == EVENT_openat || type == EVENT_openat2 || type == EVENT_creat;
+	return type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
 }
 
 static void sieve_done(struct sieve *s)
@@ -403,7 +408,7 @@ int rule_programs_sieve(const struct rule_programs *p, enum event_type type, str
 	code_init(&s.code, false);
 	arena_init(&s.arena, SIEVE_BYTES_MAX);
 	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES && r == 0; state++)
-		r = state_prepare(&s, state, formulas, rules.count);
+		r = state_prepare(&s, state, parts.set, &rules, formulas);
 	if (r == 0 && !decides_anything(&s))
 		r = -EOPNOTSUPP;
 	if (r == 0)

@@ -13,13 +13,14 @@
  * more often. */
 struct sieve_rule {
 	const struct formula *exact, *first;
-	bool seeks; /* exact asks for patterns inside texts */
+	bool seeks;    /* exact asks for patterns inside texts */
+	size_t number; /* of the rule in its set */
 };
 
 struct sieve_rules {
 	struct sieve_rule *rules; /* those that are not false */
 	size_t count;
-	bool passes; /* one is true: all events of that state pass */
+	bool passes; /* one is true, unless it is for what is known of the process */
 };
 
 struct sieve {

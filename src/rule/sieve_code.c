@@ -93,10 +93,6 @@ static uint8_t jump_of(enum cond_op op)
 static void write_number(struct writer *w, const struct atom *a, enum sieve_number number, const struct exits *e)
 {
 	load_input(w->code, BPF_DW, 1, 7, offsetof(struct sieve_input, numbers) + 8 * (size_t)number);
-	if (a->test->op == OP_EXISTS) { /* it has a value */
-		jump_unless_next(w, e->yes, e->next);
-		return;
-	}
 	for (size_t i = 0; i < a->test->literal_count; i++) {
 		int64_t literal = 0;
 		(void)literal_number(&a->test->operands[i].value, &literal);
@@ -143,11 +139,32 @@ static void write_formula(struct writer *w, const struct formula *f, const struc
 }
 
 /* Jumps to `may` if the formula is true, and else goes on. */
-static void write_rule(struct writer *w, const struct formula *f, code_label may)
+static void write_test(struct writer *w, const struct formula *f, code_label may)
 {
 	code_label next = code_label_new(w->code);
 	write_formula(w, f, &(struct exits){may, next, next});
 	code_bind(w->code, next);
+}
+
+/* Passes if the rule may match, for what the event is and what is known of the process; and else goes on. */
+static void write_rule(struct writer *w, const struct sieve_rule *rule)
+{
+	struct code *c = w->code;
+	code_label may = code_label_new(c), next = code_label_new(c);
+	size_t at = offsetof(struct sieve_input, live) + 4 * (rule->number / 32);
+	if (rule->number >= SIEVE_RULES_MAX) {
+		write_test(w, rule->exact, w->pass);
+		return;
+	}
+	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+		at ^= 4;
+	write_formula(w, rule->exact, &(struct exits){may, next, may});
+	code_bind(c, may);
+	load_input(c, BPF_W, 0, 7, at);
+	code_jump_if(c, BPF_JSET, 0, (int32_t)(1u << rule->number % 32), w->pass);
+	code_constant(c, 0, 0);
+	code_store(c, BPF_W, 7, (int16_t)offsetof(struct sieve_input, by_file), 0);
+	code_bind(c, next);
 }
 
 /* ---- patterns ---- */
@@ -335,7 +352,7 @@ static int write_seeking(struct writer *w)
 	int r = write_seek(w);
 	for (size_t i = 0; i < rules->count; i++)
 		if (rules->rules[i].seeks)
-			write_rule(w, rules->rules[i].exact, w->pass);
+			write_rule(w, &rules->rules[i]);
 	code_jump(w->code, w->drop);
 	return r;
 }
@@ -363,14 +380,14 @@ static int write_state(struct writer *w, code_label function)
 	int r = write_compare(w);
 	for (size_t i = 0; i < rules->count; i++)
 		if (!rules->rules[i].seeks)
-			write_rule(w, rules->rules[i].exact, w->pass);
+			write_rule(w, &rules->rules[i]);
 	for (size_t i = 0; i < rules->count; i++) {
 		seeks |= rules->rules[i].seeks;
 		always |= rules->rules[i].seeks && rules->rules[i].first->kind == FORMULA_TRUE;
 	}
 	for (size_t i = 0; i < rules->count && !always; i++)
 		if (rules->rules[i].seeks)
-			write_rule(w, rules->rules[i].first, seek);
+			write_test(w, rules->rules[i].first, seek);
 	if (always)
 		code_jump(c, seek);
 	write_return(w, w->drop, 0);
@@ -406,9 +423,9 @@ static void write_main(struct sieve *s, code_label functions[SIEVE_STATES])
 	code_label pass = code_label_new(c), drop = code_label_new(c);
 	code_alu_reg(c, BPF_MOV, 6, 1);
 	write_scratch(c, pass);
+	code_constant(c, 0, 1);
+	code_store(c, BPF_W, 7, (int16_t)offsetof(struct sieve_input, by_file), 0);
 	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES; state++) {
-		if (s->states[state].passes)
-			continue;
 		load_input(c, BPF_W, 1, 7, offsetof(struct sieve_input, state));
 		if (s->states[state].count == 0) {
 			code_jump_if(c, BPF_JEQ, 1, (int32_t)state, drop);
@@ -442,7 +459,7 @@ int sieve_write(struct sieve *s)
 	write_main(s, functions);
 	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES && r == 0; state++) {
 		w.state = state;
-		if (!s->states[state].passes && s->states[state].count > 0)
+		if (s->states[state].count > 0)
 			r = write_state(&w, functions[state]);
 	}
 	return r < 0 ? r : code_finish(&s->code);
