@@ -311,6 +311,13 @@ static int context(void *userdata, const struct event *event)
 	return 0;
 }
 
+static int started(void *userdata, struct live *live)
+{
+	const struct events *e = userdata;
+	filter_sieve(e->args, 0, live);
+	return 0;
+}
+
 static void tick(void *userdata, struct live *live)
 {
 	(void)live;
@@ -345,7 +352,7 @@ static int show_live(struct events *e, struct pipeline *pipeline)
 		filter_events(e->filter, &options.events);
 	}
 	options.loader.environment = uses_field(e, FIELD_PROC_ENV) || uses_field(e, FIELD_PROC_AENV);
-	options.hooks = (struct live_hooks){.tick = tick, .userdata = e};
+	options.hooks = (struct live_hooks){.started = started, .tick = tick, .userdata = e};
 	int r = live_start(&options, pipeline, &live);
 	return r == CLI_OK ? end(e, live_run(live)) : r;
 }

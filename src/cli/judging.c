@@ -59,6 +59,16 @@ int filter_from_words(const struct args *args, size_t first, struct filter **ret
 	return CLI_BAD;
 }
 
+void filter_sieve(const struct args *args, size_t first, struct live *live)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, FILTER_BYTES_MAX);
+	args_join_words(args, first, &text);
+	int r = str_trim(buf_str(&text)).length > 0 ? live_set_filter(live, buf_str(&text)) : 0;
+	if (r < 0)
+		log_info("events are filtered in user space only: %s", strerror(-r));
+}
+
 /* The next of "a,b[x,y],c": a comma in brackets or parentheses is part of a field. */
 static bool field_next(struct str *rest, struct str *ret_field)
 {

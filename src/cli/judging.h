@@ -8,6 +8,7 @@
 
 #include "cli/args.h"
 #include "core/judge.h"
+#include "core/live.h"
 #include "core/rules.h"
 
 struct judging {
@@ -33,6 +34,8 @@ int rules_options_load(const struct args *args, const struct rules_options *opti
                        struct rule_set **ret_rules) must_check;
 
 /* The words from `first` on as a filter; none: NULL. The caller frees with filter_free(). */
+/* Has the kernel drop what the filter of these words cannot match; without words: nothing. */
+void filter_sieve(const struct args *args, size_t first, struct live *live);
 int filter_from_words(const struct args *args, size_t first, struct filter **ret_filter) must_check;
 /* The value of an option that lists fields ("a,b[1],c"): one %field each. NULL if it was not given. */
 int fields_from_option(const struct args *args, const char *option, struct format **ret_format) must_check;

@@ -78,7 +78,7 @@ static int context(void *userdata, const struct event *event)
 static int started(void *userdata, struct live *live)
 {
 	struct record *rec = userdata;
-	(void)live;
+	filter_sieve(rec->args, 0, live);
 	rec->started = true;
 	int r = pipeline_dump(rec->pipeline);
 	progress_start(ui_color(rec->args, STDERR_FILENO), "events");

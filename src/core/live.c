@@ -174,6 +174,22 @@ void live_unmatched(struct live *l, const struct enrich_view *view)
 	narrow_event(&l->narrow, view);
 }
 
+int live_set_filter(struct live *l, struct str condition)
+{
+	struct rule_programs *programs;
+	struct rule_set *set;
+	int r = rule_set_from_condition(condition, &set);
+	if (r < 0)
+		return r;
+	r = rule_programs_new(set, &programs);
+	if (r == 0) {
+		sieve_install(l->loader, programs, &l->sieve);
+		rule_programs_free(programs);
+	}
+	rule_set_free(set);
+	return r;
+}
+
 void live_set_sieve(struct live *l, const struct rule_programs *programs)
 {
 	narrow_set(&l->narrow, programs);

@@ -143,6 +143,10 @@ enum rule_matching { MATCH_FIRST, MATCH_ALL };
 size_t rule_set_match(const struct rule_set *s, enum event_type type, const struct field_source *source,
                       struct arena *arena, enum rule_matching how, const struct rule **ret_matched, size_t max);
 
+/* A compiled set of one rule with that condition, for what works on sets: condition is well-formed, as filter_new() says.
+ * Returns 0; -EINVAL; -ENOMEM. */
+int rule_set_from_condition(struct str condition, struct rule_set **ret_set) must_check;
+
 /* ---- rules as programs ---- */
 
 /* The enabled rules of a set, compiled: an eBPF program for each type of event, verified, just-in-time compiled. The set is
@@ -275,7 +279,7 @@ struct rule_sieve {
 	size_t table_count;
 };
 /* Of the rules of a type. Returns 0; -EOPNOTSUPP: the kernel can decide nothing about them; -E2BIG: too many patterns;
- * -ENOMEM. ret_sieve: rule_sieve_free(). */
+ * -EPERM: picket's verifier refuses the program; -ENOMEM. ret_sieve: rule_sieve_free(). */
 int rule_programs_sieve(const struct rule_programs *p, enum event_type type, struct rule_sieve **ret_sieve) must_check;
 void rule_sieve_free(struct rule_sieve *s); /* NULL is allowed */
 

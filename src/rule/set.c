@@ -427,3 +427,40 @@ size_t rule_set_match(const struct rule_set *s, enum event_type type, const stru
 	}
 	return matched;
 }
+
+/* As a rule would be written; one line, since a condition's blanks are all alike. */
+static void write_rule(struct str condition, struct buf *out)
+{
+	buf_add_text(out, "- {rule: filter, desc: filter, output: filter, priority: INFO, condition: ");
+	buf_add_char(out, '"');
+	for (size_t i = 0; i < condition.length; i++) {
+		if (condition.data[i] == '"' || condition.data[i] == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, condition.data[i] == '\n' ? ' ' : condition.data[i]);
+	}
+	buf_add_text(out, "\"}\n");
+}
+
+int rule_set_from_condition(struct str condition, struct rule_set **ret_set)
+{
+	_cleanup_(diag_list_done) struct diag_list diags;
+	_cleanup_(buf_done) struct buf text;
+	struct rule_set *set = NULL;
+	diag_list_init(&diags, 16);
+	buf_init(&text, RULE_TEXT_MAX);
+	write_rule(condition, &text);
+	int r = buf_error(&text);
+	if (r == 0)
+		r = rule_set_new(&set);
+	if (r < 0)
+		return r;
+	r = rule_set_add_text(set, "filter", buf_str(&text), &diags);
+	if (r == 0)
+		r = rule_set_compile(set, &diags);
+	if (r < 0) {
+		rule_set_free(set);
+		return r;
+	}
+	*ret_set = set;
+	return 0;
+}
