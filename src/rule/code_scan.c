@@ -38,6 +38,7 @@ struct scan_writer {
 	code_label part;    /* the function */
 	/* Where to go: at the end of the text; when all has been found, or a table is not what was made. */
 	code_label end, stop;
+	int32_t length_mask; /* as many low bits as a length may have */
 };
 
 static bool is_one_word(const struct scan *s)
@@ -213,6 +214,8 @@ static void write_part_begin(struct scan_writer *w, code_label leave, code_label
 	code_load(w->code, BPF_DW, 9, 6, PART(length));
 	code_alu(w->code, BPF_LSH, 1, PART_SHIFT);
 	code_jump_if_reg(w->code, BPF_JGE, 1, 9, leave);
+	/* Changes nothing; but before Linux 6.9 the verifier learns nothing from comparing two registers. */
+	code_alu(w->code, BPF_AND, 1, w->length_mask);
 	code_load(w->code, BPF_DW, 8, 6, PART(text));
 	code_alu_reg(w->code, BPF_ADD, 8, 1);
 	code_alu_reg(w->code, BPF_SUB, 9, 1);
@@ -305,7 +308,10 @@ static void write_always(struct scan_writer *w)
 
 void code_text_scan(struct code *c, const struct scan *s, uint32_t map, int16_t results, size_t length_max)
 {
-	struct scan_writer w = {.code = c, .scan = *s, .map = map, .results = results};
+	struct scan_writer w = {.code = c, .scan = *s, .map = map, .results = results, .length_mask = 1};
+
+	while ((size_t)w.length_mask < length_max && w.length_mask < INT32_MAX)
+		w.length_mask = w.length_mask << 1 | 1;
 
 	if (!scan_fits(s, results))
 		code_fail(c, -EINVAL);
