@@ -174,7 +174,7 @@ static void add_json(const struct findings *f, struct buf *out)
 
 int command_doctor(const struct args *args)
 {
-	_cleanup_(buf_done) struct buf out;
+	_cleanup_(buf_done) struct buf out = {0};
 	struct findings findings = {0};
 	if (args_no_words(args) < 0)
 		return CLI_USAGE;

@@ -157,7 +157,7 @@ int help_unknown_command(const char *name)
 
 static int man_write(const char *name)
 {
-	_cleanup_(buf_done) struct buf out;
+	_cleanup_(buf_done) struct buf out = {0};
 	const struct command_info *c = command_find(name);
 	if (!c && strcmp(name, "picket") != 0)
 		return help_unknown_command(name);

@@ -185,7 +185,7 @@ struct step {
 
 static void tell_loop(struct compiler *c, const struct step *path, size_t count, const struct macro_def *again)
 {
-	_cleanup_(buf_done) struct buf names;
+	_cleanup_(buf_done) struct buf names = {0};
 	size_t first = 0;
 	if (!again->cond)
 		return; /* told */
@@ -251,7 +251,7 @@ static void compile_macros(struct compiler *c)
 static int condition_text(struct compiler *c, const struct rule_def *def, struct diag_list *diags,
                           struct source_text **ret_text)
 {
-	_cleanup_(text_builder_done) struct text_builder b;
+	_cleanup_(text_builder_done) struct text_builder b = {0};
 	struct source_text with_exceptions, *text = arena_new(&c->out->arena, struct source_text);
 	if (!text)
 		return -ENOMEM;

@@ -83,8 +83,8 @@ static bool is_plain(const struct cond_test *t)
 
 static int test_new(const struct cond_test *from, struct arena *arena, const struct filter_test **ret_test)
 {
-	_cleanup_(buf_done) struct buf text;
-	_cleanup_(diag_list_done) struct diag_list place;
+	_cleanup_(buf_done) struct buf text = {0};
+	_cleanup_(diag_list_done) struct diag_list place = {0};
 	struct filter_test *t = arena_new(arena, struct filter_test);
 	if (!t)
 		return -ENOMEM;

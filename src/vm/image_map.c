@@ -325,7 +325,7 @@ static int compare_definitions(const void *a, const void *b)
 
 static int read_definitions(struct vm_loader *l, const struct vm_btf_type *section)
 {
-	_cleanup_(map_done) struct map symbols;
+	_cleanup_(map_done) struct map symbols = {0};
 	int r;
 
 	if (l->definitions)

@@ -44,7 +44,7 @@ static enum verdict judge_error(const struct vm_case *c, const char *text, char 
 static enum verdict run_program(const struct vm_case *c, const struct mode *mode, const struct picket_program *p,
                                 char why[WHY_BYTES])
 {
-	_cleanup_(buf_done) struct buf memory;
+	_cleanup_(buf_done) struct buf memory = {0};
 	struct picket_call call = {.length = c->memory.length};
 
 	if (c->has_error && mode->engine == PICKET_VERIFIED)
