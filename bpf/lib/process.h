@@ -4,6 +4,9 @@
  * task storage; user space writes it through a pidfd. It is true until something of the process or its ancestors changes,
  * which is an event: that event's sensor takes it away. User space only replaces what is there, so that what it writes too
  * late does not come to stand.
+ *
+ * Functions have external linkage here and take no task: so they are verified once. To follow a pointer that it trusts, the
+ * verifier searches the names of all of the kernel's types, each time that it comes by.
  */
 #ifndef PICKET_BPF_PROCESS_H
 #define PICKET_BPF_PROCESS_H
@@ -39,13 +42,13 @@ static __always_inline void processes_forget(void)
 
 /* Something of the current process has changed. To be called before its event is sent and again after: so neither what is
  * known now outlives the event, nor what user space finds out without it. */
-static __always_inline void process_changed(struct task_struct *task)
+__noinline __u64 process_changed(void)
 {
-	struct task_struct *leader = task->group_leader;
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
 	struct sieve_process *p;
 
 	if (!sieve_by_process || !leader)
-		return;
+		return 0;
 	p = bpf_task_storage_get(&sieve_processes, leader, NULL, 0);
 	if (p) {
 		p->known = 0;
@@ -53,13 +56,14 @@ static __always_inline void process_changed(struct task_struct *task)
 	}
 	if (process_has_children(leader))
 		processes_forget();
+	return 0;
 }
 
-static __always_inline void process_event(struct task_struct *task, __u32 type)
+static __always_inline void process_event(__u32 type)
 {
 	switch (event_changes[type & (EVENT_TYPES - 1)]) {
 	case CHANGES_PROCESS:
-		process_changed(task);
+		process_changed();
 		break;
 	case CHANGES_OTHERS:
 		processes_forget();

@@ -60,60 +60,86 @@ static __always_inline __u64 record_word(const struct scratch *s, __u32 at)
 	return *(const __u64 *)&s->record[at & RECORD_MASK];
 }
 
-/* Flags of a text of the record, and above 32 bits where its last slash stands. */
+/* Texts on the way through bpf_loop(), eight bytes a step. */
+struct text_walk {
+	struct scratch *scratch;
+	__u32 a, b, length;
+	__u64 flags, slash, before, last;
+	bool differ;
+};
+
+/* The word's bytes that belong to the text; those behind it are `fill`. */
+static __always_inline __u64 text_word(__u64 word, __u32 left, __u64 fill)
+{
+	__u64 behind = left < 8 ? ~0ull << 8 * (left & 7) : 0;
+
+	return (word & ~behind) | (fill & behind);
+}
+
+static long text_look_step(__u32 index, struct text_walk *w)
+{
+	__u64 word, here, before;
+
+	if (index * 8 >= w->length)
+		return 1;
+	word = text_word(record_word(w->scratch, w->a + index * 8), w->length - index * 8, BYTES('x'));
+	if (!bytes_are_plain(word)) {
+		w->flags = 0;
+		return 1;
+	}
+	here = bytes_equal(word, '/');
+	before = w->before >> 56 | here << 8; /* behind a slash */
+	if (before & here)
+		w->flags |= TEXT_SLASHES | TEXT_DOUBTFUL;
+	if (before & bytes_equal(word, '.'))
+		w->flags |= TEXT_DOUBTFUL;
+	w->before = here;
+	if (here) {
+		w->slash = here;
+		w->last = index * 8;
+	}
+	return 0;
+}
+
+/* Flags of a text of the record, and above 32 bits where its last slash stands. 0: it is not plain, or too long. */
 __noinline __u64 sieve_text_look(struct scratch *s, __u32 at, __u32 length)
 {
-	__u64 flags = TEXT_PLAIN, slash = 0, before = 0, last = 0;
+	struct text_walk w = {.scratch = s, .a = at, .length = length, .flags = TEXT_PLAIN};
 
 	if (!s || length > SIEVE_TEXT_MAX)
 		return 0;
+	bpf_loop(SIEVE_TEXT_MAX / 8, text_look_step, &w, 0);
+	if (!w.flags)
+		return 0;
+	w.last += byte_last(w.slash);
+	if (length > 1 && w.last == length - 1)
+		w.flags |= TEXT_DOUBTFUL;
 	if (length > 6 && (record_word(s, at) & 0xffffffffffff) == 0x2f636f72702f) /* "/proc/" */
-		flags |= TEXT_PROC;
-	for (__u32 i = 0; i < SIEVE_TEXT_MAX; i += 8) {
-		__u64 word, here;
-		if (i >= length)
-			break;
-		word = record_word(s, at + i);
-		if (length - i < 8) { /* what stands behind the text is taken for letters */
-			__u64 mask = ~0ull << 8 * (length & 7);
-			word = (word & ~mask) | (BYTES('x') & mask);
-		}
-		if (!bytes_are_plain(word))
-			return 0;
-		here = bytes_equal(word, '/');
-		before = before >> 56 | here << 8;
-		if (before & here)
-			flags |= TEXT_SLASHES | TEXT_DOUBTFUL;
-		if (before & bytes_equal(word, '.'))
-			flags |= TEXT_DOUBTFUL;
-		before = here;
-		if (here) {
-			slash = here;
-			last = i;
-		}
-	}
-	last += byte_last(slash);
-	if (length > 1 && last == length - 1)
-		flags |= TEXT_DOUBTFUL;
-	return last << 32 | flags;
+		w.flags |= TEXT_PROC;
+	return w.last << 32 | w.flags;
+}
+
+static long text_same_step(__u32 index, struct text_walk *w)
+{
+	__u64 a, b;
+
+	if (index * 8 >= w->length)
+		return 1;
+	a = text_word(record_word(w->scratch, w->a + index * 8), w->length - index * 8, 0);
+	b = text_word(record_word(w->scratch, w->b + index * 8), w->length - index * 8, 0);
+	w->differ = a != b;
+	return w->differ;
 }
 
 /* Are these texts of the record the same? */
 __noinline __u64 sieve_text_same(struct scratch *s, __u32 a, __u32 b, __u32 length)
 {
+	struct text_walk w = {.scratch = s, .a = a, .b = b, .length = length};
+
 	if (!s || length > SIEVE_TEXT_MAX)
 		return 0;
-	for (__u32 i = 0; i < SIEVE_TEXT_MAX; i += 8) {
-		__u64 differ;
-		if (i >= length)
-			break;
-		differ = record_word(s, a + i) ^ record_word(s, b + i);
-		if (length - i < 8)
-			differ &= ~(~0ull << 8 * (length & 7));
-		if (differ)
-			return 0;
-	}
-	return 1;
+	bpf_loop(SIEVE_TEXT_MAX / 8, text_same_step, &w, 0);
+	return !w.differ;
 }
 
 /* ---- files that rules name, by whatever other name they are reached ---- */
@@ -197,45 +223,53 @@ static __always_inline void sieve_fill_opened(struct scratch *s, const struct ev
 	s->sieve.state = SIEVE_OPENED;
 }
 
-/* path: the member of the record that says what was asked for; flags: as the wire has them. */
-static __always_inline void sieve_fill(struct scratch *s, __u32 path, __u64 flags)
+/* path: the member of the record that says what was asked for; flags: as the wire has them. Returns the state. A function
+ * of its own, with external linkage, so that it is verified once and not with all that its callers know. */
+__noinline __u64 sieve_fill(struct scratch *s, __u32 path, __u64 flags)
 {
-	const struct event_path *asked = (void *)&s->record[path & RECORD_MASK];
-	struct event_header *h = record_header(s);
+	const struct event_path *asked;
+	struct event_header *h;
 	__u64 look, access = flags & OPEN_ACCESS;
 	bool data = !(flags & OPEN_PATH);
 
+	if (!s)
+		return SIEVE_UNDECIDED;
+	asked = (void *)&s->record[path & RECORD_MASK];
+	h = record_header(s);
 	s->sieve.state = SIEVE_UNDECIDED;
 	if (h->flags & (EVENT_F_TRUNCATED | EVENT_F_MISSING) || flags & OPEN_TMPFILE || !asked->text.length)
-		return;
+		return SIEVE_UNDECIDED;
 	look = sieve_text_look(s, asked->text.offset, asked->text.length);
 	if (!(look & TEXT_PLAIN) || look & (TEXT_SLASHES | TEXT_PROC))
-		return;
+		return SIEVE_UNDECIDED;
 	s->sieve.numbers[SIEVE_NUMBER_OPEN_READ] = data && (access == 0 || access == 2);
 	s->sieve.numbers[SIEVE_NUMBER_OPEN_WRITE] = data && (access == 1 || access == 2);
 	if (h->result >= 0) {
 		sieve_fill_opened(s, asked, look);
-		return;
+		return s->sieve.state;
 	}
 	s->sieve.names = 1;
 	s->sieve.texts[0][SIEVE_TEXT_ASKED] = sieve_span(asked->text);
-	s->sieve.state = SIEVE_FAILED;
+	return s->sieve.state = SIEVE_FAILED;
 }
 
-static __always_inline void sieve_set_live(struct scratch *s, struct task_struct *task)
+__noinline __u64 sieve_set_live(struct scratch *s)
 {
-	struct sieve_process *p = sieve_by_process ? process_get(task) : NULL;
+	struct sieve_process *p = sieve_by_process ? process_get(bpf_get_current_task_btf()) : NULL;
 
+	if (!s)
+		return 0;
 	for (__u32 i = 0; i < SIEVE_RULES_MAX / 64; i++)
 		s->sieve.live[i] = p ? p->rules[i] : ~0ull;
+	return 0;
 }
 
 /* Leaves it to the sieve of its type whether the record is sent, and comes back if that cannot say. */
-static __always_inline void record_sift(void *ctx, struct scratch *s, struct task_struct *task, __u32 type)
+static __always_inline void record_sift(void *ctx, struct scratch *s, __u32 type)
 {
 	if (s->sieve.state == SIEVE_UNDECIDED)
 		return;
-	sieve_set_live(s, task);
+	sieve_set_live(s);
 	bpf_tail_call(ctx, &sieves, type);
 }
 

@@ -32,17 +32,26 @@ static __always_inline struct opened *opened_find(const struct opened *o)
 }
 
 /* The text that was asked for, its bytes behind the end 0. */
-static __always_inline void opened_set_text(struct opened *o, const struct scratch *s, struct event_slot text)
+__noinline __u64 opened_set_text(struct scratch *s, __u32 offset, __u32 length)
 {
+	struct opened *o;
+
+	if (!s)
+		return 0;
+	o = &s->opened;
+	o->length = length;
 #pragma unroll
 	for (__u32 i = 0; i < OPENED_TEXT_MAX / 8; i++) {
-		__u64 word = record_word(s, text.offset + 8 * i);
-		if (text.length <= 8 * i)
+		__u64 word = record_word(s, offset + 8 * i);
+		__u32 n = *(volatile __u64 *)&o->length; /* anew, so that the verifier does not tell the ways apart */
+		if (n <= 8 * i)
 			word = 0;
-		else if (text.length - 8 * i < 8)
-			word &= ~(~0ull << 8 * (text.length & 7));
+		else if (n - 8 * i < 8)
+			word &= ~(~0ull << 8 * (n & 7));
 		o->text[i] = word;
 	}
+	o->length = 0;
+	return 0;
 }
 
 /* Is a text that is relative to dirfd relative to the directory that the file lies in? */
@@ -63,33 +72,42 @@ static __always_inline bool opened_in_directory(const struct opened *o, struct t
 
 /* A number for the way from a dentry to the root of its mount namespace: another one after any rename or mount on it,
  * since each rename changes the sequence number of the dentry that it moves. 0: it is too long, or changing just now. */
-#define WAY_MAX 16
+#define WAY_MAX 32
 #define WAY_MIX 0x9e3779b97f4a7c15ull
-static __always_inline __u64 opened_way(__u64 dentry, __u64 mnt)
-{
-	__u64 mount = mnt - bpf_core_field_offset(struct mount, mnt), way = mount;
-	__u64 root = READ_ADDRESS(vfsmount, mnt, mnt_root);
+struct opened_walk {
+	__u64 dentry, mount, root, way;
+	bool ended;
+};
 
-	for (__u32 i = 0; i < WAY_MAX; i++) {
-		if (dentry == root) {
-			__u64 above = READ_ADDRESS(mount, mount, mnt_parent);
-			if (above == mount)
-				return way | 1;
-			dentry = READ_ADDRESS(mount, mount, mnt_mountpoint);
-			root = READ_ADDRESS(mount, above, mnt.mnt_root);
-			mount = above;
-			way = way * WAY_MIX + mount;
-		} else {
-			__u32 sequence = READ(dentry, (void *)dentry, d_seq.seqcount.sequence);
-			if (sequence & 1)
-				return 0;
-			way = way * WAY_MIX + (dentry ^ (__u64)sequence << 48);
-			way = way * WAY_MIX + READ(dentry, (void *)dentry, d_name.hash_len);
-			way ^= way >> 29;
-			dentry = READ_ADDRESS(dentry, dentry, d_parent);
-		}
+static long opened_step(__u32 index, struct opened_walk *w)
+{
+	if (w->dentry == w->root) {
+		__u64 above = READ_ADDRESS(mount, w->mount, mnt_parent);
+		w->ended = above == w->mount;
+		w->dentry = READ_ADDRESS(mount, w->mount, mnt_mountpoint);
+		w->root = READ_ADDRESS(mount, above, mnt.mnt_root);
+		w->mount = above;
+		w->way = w->way * WAY_MIX + above;
+	} else {
+		const void *dentry = (void *)w->dentry;
+		__u64 sequence = READ(dentry, dentry, d_seq.seqcount.sequence);
+		if (sequence & 1)
+			return 1;
+		w->way = w->way * WAY_MIX + (w->dentry ^ sequence << 48);
+		w->way = w->way * WAY_MIX + READ(dentry, dentry, d_name.hash_len);
+		w->way ^= w->way >> 29;
+		w->dentry = READ_ADDRESS(dentry, w->dentry, d_parent);
 	}
-	return 0;
+	return w->ended;
+}
+
+__noinline __u64 opened_way(__u64 dentry, __u64 mnt)
+{
+	__u64 mount = mnt - bpf_core_field_offset(struct mount, mnt);
+	struct opened_walk w = {dentry, mount, READ_ADDRESS(vfsmount, mnt, mnt_root), mount, false};
+
+	bpf_loop(WAY_MAX, opened_step, &w, 0);
+	return w.ended ? w.way | 1 : 0;
 }
 
 /* What is to be compared, to s->opened; its length is 0 if nothing may be remembered of this file. A file with several
@@ -120,7 +138,7 @@ static __always_inline void opened_look(struct scratch *s, struct task_struct *t
 	o->changed_ns = inode_ctime(inode);
 	o->epoch = sieve_epoch;
 	o->flags = flags;
-	opened_set_text(o, s, text);
+	opened_set_text(s, text.offset, text.length);
 	if ((o->text[0] & 0xff) != '/' && !opened_in_directory(o, task, dirfd))
 		return;
 	o->way = opened_way(*(volatile __u64 *)&o->dentry, *(volatile __u64 *)&o->mount);
@@ -182,7 +200,7 @@ int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 		path_record_root(s, task);
 	if (sieved) {
 		sieve_fill(s, MEMBER(openat, name), open_flags(flags));
-		record_sift(ctx, s, task, EVENT_openat);
+		record_sift(ctx, s, EVENT_openat);
 	}
 	record_submit(s);
 	return 0;

@@ -145,9 +145,9 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	if (config.environment)
 		SET_SLOT(execve, environ, record_strings(s, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end)));
 	path_record_root(s, task);
-	process_changed(task);
+	process_changed();
 	record_submit(s);
-	process_changed(task);
+	process_changed();
 	return 0;
 }
 

@@ -326,7 +326,7 @@ static __always_inline bool generic_skip(struct generic_call *c, __u32 type)
 	}
 }
 
-static __always_inline void generic_sieve(void *ctx, struct scratch *s, struct task_struct *task, __u32 type)
+static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 type)
 {
 	if (event_wanted[type & (EVENT_TYPES - 1)] != WANTED_SIEVED)
 		return;
@@ -341,7 +341,13 @@ static __always_inline void generic_sieve(void *ctx, struct scratch *s, struct t
 	default:
 		return;
 	}
-	record_sift(ctx, s, task, type);
+	record_sift(ctx, s, type);
+}
+
+/* Read back, so that the verifier takes the ways that differ by it for one again. */
+static __always_inline __u32 generic_type_anew(struct generic_call *c)
+{
+	return *(volatile __u16 *)&record_header(c->scratch)->type;
 }
 
 SEC("tp_btf/sys_exit")
@@ -369,15 +375,17 @@ int BPF_PROG(sys_generic, struct pt_regs *regs, long result)
 		record_flag(c.scratch, EVENT_F_COMPAT);
 	bpf_loop(EVENT_ARGS_MAX, generic_arg, &c, 0);
 	generic_extra(&c, type, result);
+	type = generic_type_anew(&c);
 	fd = generic_fd(&c, type, result);
 	if (fd >= 0)
 		fd_record(c.scratch, task, fd);
 	if (c.has_path)
 		path_record_root(c.scratch, task);
-	process_event(task, type);
-	generic_sieve(ctx, c.scratch, task, type);
+	type = generic_type_anew(&c);
+	process_event(type);
+	generic_sieve(ctx, c.scratch, type);
 	record_submit(c.scratch);
-	process_event(task, type);
+	process_event(type);
 	return 0;
 }
 
