@@ -80,17 +80,25 @@ static bool parse_name(const struct field_info *info, struct str rest, struct st
 	return length > 0;
 }
 
+/* How long the name is, if text begins with it; 0: it does not. All fields are tried: most differ at once. */
+static size_t name_length_in(struct str text, const char *name)
+{
+	size_t i = 0;
+	while (name[i] && i < text.length && text.data[i] == name[i])
+		i++;
+	return name[i] ? 0 : i;
+}
+
 int field_parse_prefix(struct str text, struct field_ref *ret_ref, size_t *ret_length)
 {
 	struct field_ref best = {.id = FIELD_COUNT};
 	size_t best_length = 0;
 
 	for (int id = 0; id < FIELD_COUNT; id++) {
-		struct str name = str_from(fields[id].name);
 		struct str key = {NULL, 0};
-		size_t length = name.length;
+		size_t length = name_length_in(text, fields[id].name);
 
-		if (!str_starts_with(text, name))
+		if (length == 0)
 			continue;
 		if (fields[id].arg == FIELD_ARG_NAME) {
 			if (!parse_name(&fields[id], str_make(text.data + length, text.length - length), &key))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "rule/budget_int.h"
+#include "rule/sieve.h"
 
 #define EXPLANATION_BYTES_MAX (256u << 20)
 #define TEXT_BYTES_MAX (16u << 20) /* of one atom */
@@ -306,6 +307,14 @@ static int explain_process(struct explainer *x)
 
 /* ---- the whole ---- */
 
+static size_t rule_number(const struct explainer *x)
+{
+	size_t number = 0;
+	while (number < rule_set_count(x->parts.set) && rule_set_get(x->parts.set, number) != x->rule)
+		number++;
+	return number;
+}
+
 static int explain(struct explainer *x)
 {
 	int r = find_atoms(x);
@@ -315,7 +324,9 @@ static int explain(struct explainer *x)
 		r = group_bounds_init(&x->bounds, &x->parts);
 	if (r == 0)
 		r = explain_types(x);
-	return r == 0 ? explain_process(x) : r;
+	if (r == 0)
+		r = explain_process(x);
+	return r == 0 ? sieve_explain(x->programs, x->out, rule_number(x)) : r;
 }
 
 int rule_explanation_new(const struct rule_programs *p, const struct rule *rule,

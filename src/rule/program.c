@@ -666,6 +666,7 @@ void rule_programs_free(struct rule_programs *p)
 		free(p->types[type].block_of);
 	}
 	picket_program_free(p->of_process.program);
+	free(p->of_process.block_of);
 	classes_forget(p);
 	map_done(&p->classes);
 	for (size_t i = 0; i < p->map_count; i++)

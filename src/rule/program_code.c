@@ -274,29 +274,26 @@ static void write_guard(struct writer *w, const struct index_guard *g, uint32_t 
 	code_bind(w->code, skip);
 }
 
-/* Before drivers are sought: what all rules have in common, and what blocks without drivers ask for in any case. */
-static void write_first_guards(struct writer *w, const struct stage *s)
+/* For which of its blocks a guard is asked for before drivers are sought: those without drivers ask for it in any case, and
+ * for others it may save the seeking. */
+static uint32_t blocks_asking_first(const struct writer *w, const struct stage *s, const struct index_guard *g)
+{
+	uint32_t blocks = g->blocks & s->index->undriven;
+	for (size_t i = 0; i < plan_functions(w->plan); i++)
+		if ((s->index->driven[i] & ~g->blocks) == 0)
+			blocks |= s->index->driven[i];
+	return blocks;
+}
+
+static void write_guards(struct writer *w, const struct stage *s, bool first)
 {
 	for (uint32_t i = 0; i < s->index->guard_count; i++) {
 		const struct index_guard *g = &s->index->guards[i];
-		uint32_t asked = g->rules == s->rules ? g->blocks : g->blocks & s->index->undriven;
+		uint32_t asking = blocks_asking_first(w, s, g);
+		uint32_t asked = first ? asking : g->blocks & ~asking;
 		if (asked)
 			write_guard(w, g, asked);
 	}
-}
-
-static void write_last_guards(struct writer *w, const struct stage *s)
-{
-	for (uint32_t i = 0; i < s->index->guard_count; i++) {
-		const struct index_guard *g = &s->index->guards[i];
-		uint32_t asked = g->rules == s->rules ? 0 : g->blocks & ~s->index->undriven;
-		if (asked)
-			write_guard(w, g, asked);
-	}
-}
-
-static void end_if_none_left(struct writer *w, const struct stage *s)
-{
 	load_left(w);
 	code_jump_if(w->code, BPF_JEQ, 0, 0, s->end);
 }
@@ -436,11 +433,9 @@ static void write_index(struct writer *w, const struct stage *s)
 	code_mark(w->code, CODE_MARK_FRAME, 0);
 	code_load(w->code, BPF_DW, 0, 7, (int16_t)w->layout->blocks);
 	store_left(w);
-	write_first_guards(w, s);
-	end_if_none_left(w, s);
+	write_guards(w, s, true);
 	write_drivers(w, s);
-	write_last_guards(w, s);
-	end_if_none_left(w, s);
+	write_guards(w, s, false);
 	write_entering(w, s);
 }
 

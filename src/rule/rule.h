@@ -128,6 +128,7 @@ const struct rule *rule_set_get(const struct rule_set *s, size_t i); /* in order
 const struct rule *rule_set_find(const struct rule_set *s, struct str name);
 /* Turns rules on and off after compile: by exact name, or by tag. Returns the number of rules it changed. */
 size_t rule_set_enable(struct rule_set *s, struct str name_or_tag, bool is_tag, bool enabled);
+void rule_set_enable_all(struct rule_set *s);                              /* but those that cannot be judged */
 void rule_set_min_priority(struct rule_set *s, enum rule_priority least);  /* turns the less severe ones off */
 void rule_set_events(const struct rule_set *s, struct event_set *ret_set); /* of all enabled rules */
 bool rule_set_uses_field(const struct rule_set *s, enum field_id id); /* in a condition or output of an enabled rule */
@@ -221,6 +222,24 @@ struct rule_part {
 	size_t program_insns;   /* of that program, all rules together */
 	uint64_t pattern_bound; /* instructions of seeking what the rule asks for, shared with others or not */
 };
+/* What the kernel decides of a rule before an event is sent, by what has become of the call. */
+enum rule_sieve_state { RULE_SIEVE_OPENED, RULE_SIEVE_FAILED, RULE_SIEVE_STATES };
+const char *rule_sieve_state_name(enum rule_sieve_state state); /* "opened" … */
+struct rule_sieve_case {
+	enum rule_sieve_fate {
+		RULE_SIEVE_NEVER,   /* it cannot match: it lets nothing pass */
+		RULE_SIEVE_DECIDES, /* by a condition */
+		RULE_SIEVE_ALWAYS,  /* it lets everything pass */
+	} fate;
+	struct str condition; /* DECIDES: what does not hold for an event that it lets not pass */
+	struct str *open;     /* comparisons that are not decided; those of the process are, by a bit for the rule */
+	size_t open_count;
+};
+struct rule_sieve_part {
+	const char **types; /* of events of which the same is decided */
+	size_t type_count;
+	struct rule_sieve_case cases[RULE_SIEVE_STATES];
+};
 struct rule_explanation {
 	struct arena arena;
 	struct rule_atom *atoms; /* of the rule; process ones first */
@@ -229,6 +248,8 @@ struct rule_explanation {
 	size_t part_count; /* 0: it is off, or cannot be judged */
 	size_t process_insns;
 	uint64_t process_bound; /* of the program that decides what is of a process; 0: refused */
+	struct rule_sieve_part *sieve;
+	size_t sieve_count; /* 0: none of its events is sieved */
 };
 /* rule: of the set. Returns 0; -ENOMEM; -E2BIG. ret_explanation: rule_explanation_free(). */
 int rule_explanation_new(const struct rule_programs *p, const struct rule *rule,

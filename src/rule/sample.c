@@ -56,10 +56,26 @@ static int parse_in(struct arena *a, const struct source_text *name, struct diag
 	return 0;
 }
 
+/* Most are just a name. */
+static bool is_bare_field(struct str name, struct field_ref *ret_ref)
+{
+	size_t length;
+	struct field_ref ref;
+	if (field_parse_prefix(name, &ref, &length) < 0 || length != name.length)
+		return false;
+	const struct field_info *info = field_get_info(ref.id);
+	if (info->arg != FIELD_ARG_NO || info->flags & FIELD_F_FILTER)
+		return false;
+	*ret_ref = ref;
+	return true;
+}
+
 /* What reading takes is much more than what is kept. */
 static int parse_field(struct arena *a, const struct source_text *name, struct diag_list *diags,
                        struct field_ref *ret_ref)
 {
+	if (is_bare_field(name->text, ret_ref))
+		return 0;
 	_cleanup_(arena_done) struct arena scratch;
 	struct field_ref ref;
 	arena_init(&scratch, FIELD_BYTES_MAX);

@@ -336,6 +336,13 @@ size_t rule_set_enable(struct rule_set *s, struct str name_or_tag, bool is_tag, 
 	return changed;
 }
 
+void rule_set_enable_all(struct rule_set *s)
+{
+	for (size_t i = 0; i < s->compiled.count; i++)
+		s->compiled.rules[i].rule.enabled = s->compiled.rules[i].cond != NULL;
+	fill_index(s);
+}
+
 void rule_set_min_priority(struct rule_set *s, enum rule_priority least)
 {
 	for (size_t i = 0; i < s->compiled.count; i++) {

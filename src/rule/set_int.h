@@ -15,7 +15,7 @@
  *	compile.c	definitions → rules
  *	set.c		the public object
  *	plan.c		conditions → atoms, patterns, formulas
- *	program_code.c	formulas → eBPF;  program.c: made, verified and run
+ *	program_index.c	which rules an event need not enter;  program_code.c: formulas → eBPF;  program.c: made, verified and run
  *
  * Everything that a file brings lives in the file's arena. A file with an error is refused whole: it is read into a
  * copy of the collection that is dropped then, and its arena with it.

@@ -368,7 +368,7 @@ static bool type_is_sieved(enum event_type type)
 	return type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
 }
 
-static void sieve_done(struct sieve *s)
+void sieve_done(struct sieve *s)
 {
 	arena_done(&s->arena);
 	code_done(&s->code);
@@ -424,21 +424,33 @@ static int sieve_take(struct sieve *s, struct rule_sieve **ret_sieve)
 	return 0;
 }
 
-int rule_programs_sieve(const struct rule_programs *p, enum event_type type, struct rule_sieve **ret_sieve)
+bool sieve_atom_is_open(struct sieve *s, enum sieve_state state, const struct atom *a)
+{
+	enum sieve_text text;
+	return atom_fate(s, state, a, true) == FATE_UNKNOWN && !sieve_atom_glob(state, a, &text);
+}
+
+int sieve_prepare(struct sieve *s, const struct rule_programs *p, enum event_type type)
 {
 	const struct program_rule *formulas;
 	struct type_rules rules = program_rules_get(p, type, &formulas);
 	struct program_parts parts;
-	_cleanup_(sieve_done) struct sieve s = {0};
 	int r = 0;
+	program_parts_get(p, &parts);
+	*s = (struct sieve){.plan = parts.plan};
+	code_init(&s->code, false);
+	arena_init(&s->arena, SIEVE_BYTES_MAX);
 	if (!type_is_sieved(type))
 		return -EOPNOTSUPP;
-	program_parts_get(p, &parts);
-	s.plan = parts.plan;
-	code_init(&s.code, false);
-	arena_init(&s.arena, SIEVE_BYTES_MAX);
 	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES && r == 0; state++)
-		r = state_prepare(&s, state, parts.set, &rules, formulas);
+		r = state_prepare(s, state, parts.set, &rules, formulas);
+	return r;
+}
+
+int rule_programs_sieve(const struct rule_programs *p, enum event_type type, struct rule_sieve **ret_sieve)
+{
+	_cleanup_(sieve_done) struct sieve s;
+	int r = sieve_prepare(&s, p, type);
 	if (r == 0 && !decides_anything(&s))
 		r = -EOPNOTSUPP;
 	if (r == 0)

@@ -32,6 +32,12 @@ struct sieve {
 	size_t table_count;
 };
 
+/* The rules of a type as its program is to judge them. Returns 0; -EOPNOTSUPP: events of that type are not sieved; -ENOMEM.
+ * s: sieve_done(), also on failure. */
+int sieve_prepare(struct sieve *s, const struct rule_programs *p, enum event_type type) must_check;
+void sieve_done(struct sieve *s); /* also for _cleanup_ */
+bool sieve_atom_is_open(struct sieve *s, enum sieve_state state, const struct atom *a); /* nothing is known of it */
+
 /* Does the program decide the atom, by that text or number? */
 bool sieve_atom_text(enum sieve_state state, const struct atom *a, enum sieve_text *ret_text);
 bool sieve_atom_number(enum sieve_state state, const struct atom *a, enum sieve_number *ret_number);
@@ -42,5 +48,8 @@ struct str sieve_glob_begin(struct str glob);
 
 /* To code and tables. Returns 0; -ENOMEM; -E2BIG: more patterns or tables than the kernel's half has room for. */
 int sieve_write(struct sieve *s) must_check;
+
+/* Of one rule, to its explanation (sieve_explain.c). Returns 0; -ENOMEM; -E2BIG. */
+int sieve_explain(const struct rule_programs *p, struct rule_explanation *out, size_t number) must_check;
 
 #endif

@@ -2,8 +2,11 @@
 #include "random.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "event/event.h"
+
+#define SET_BYTES_MAX (8u << 20)
 
 uint64_t rng_next(struct rng *r)
 {
@@ -66,14 +69,14 @@ static const char *const texts[] = {
         "aaaaaaaaaaaaaaaab",
 };
 
-static void add_long(struct rng *r, struct buf *out)
+void random_long_text(struct rng *r, size_t length_max, struct buf *out)
 {
-	unsigned length = rng_below(r, 4) ? rng_below(r, 300) : rng_below(r, 40000);
+	unsigned length = rng_below(r, (unsigned)length_max);
 	while (length--)
 		buf_add_char(out, "ab/."[rng_below(r, 4)]);
 }
 
-static void random_text(struct rng *r, struct buf *out)
+void random_text(struct rng *r, struct buf *out)
 {
 	unsigned parts = 1 + (rng_below(r, 3) == 0);
 	for (unsigned i = 0; i < parts; i++)
@@ -84,7 +87,7 @@ static void random_bytes(struct rng *r, struct buf *out)
 {
 	switch (rng_below(r, 12)) {
 	case 0:
-		add_long(r, out);
+		random_long_text(r, rng_below(r, 4) ? 300 : 40000, out);
 		break;
 	case 1: /* NUL and what is not UTF-8 */
 		random_text(r, out);
@@ -110,7 +113,7 @@ static void add_literal(struct rng *r, struct buf *out)
 /* ---- conditions ---- */
 
 static const int64_t numbers[] = {
-        0, 1, -1, 2, 3, 7, 22, 80, 443, 1000, 65535, 2147483647, -2147483648ll, 4294967296ll, INT64_MAX};
+        0, 0, 1, 1, -1, -1, 2, 3, 7, 22, 80, 443, 1000, 65535, 2147483647, -2147483648ll, 4294967296ll, INT64_MAX};
 
 static void add_number(struct rng *r, enum field_type type, struct buf *out)
 {
@@ -180,7 +183,8 @@ static void add_operator(struct rng *r, enum field_type type, struct buf *out)
 	static const char *const for_others[] = {"=", "!="};
 	static const char *const for_lists[] = {"in", "intersects", "in", "pmatch"};
 	static const char *const modifiers[] = {"oneof", "anyof", "allof"};
-	static const char *const patterns[] = {"*", "/etc/*", "a*", "*b?", "[ab]*", "/usr/bin/python?"};
+	static const char *const patterns[] = {"*",     "/etc/*",           "a*",      "*b?",
+	                                       "[ab]*", "/usr/bin/python?", "/etc/*w", "/*c"};
 	bool number = type == FIELD_S64 || type == FIELD_U64 || type == FIELD_TIME || type == FIELD_DOUBLE ||
 	              type == FIELD_PORT;
 	unsigned kind = rng_below(r, 12);
@@ -214,6 +218,8 @@ static enum field_id random_field(struct rng *r)
 	                                      FIELD_PROC_ANAME,   FIELD_EVT_RAWRES,  FIELD_FD_SPORT,
 	                                      FIELD_FD_NAME,      FIELD_USER_UID,    FIELD_FD_DIRECTORY,
 	                                      FIELD_CONTAINER_ID, FIELD_FD_TYPECHAR, FIELD_FD_NUM};
+	if (r->taste && rng_below(r, 16))
+		return r->taste->fields[rng_below(r, (unsigned)r->taste->field_count)];
 	return rng_below(r, 4) ? often[rng_below(r, ARRAY_SIZE(often))] : (enum field_id)rng_below(r, FIELD_COUNT);
 }
 
@@ -244,9 +250,11 @@ static void add_field(struct rng *r, const struct field_info *info, struct buf *
 static void add_test(struct rng *r, struct buf *out)
 {
 	static const char *const transforms[] = {"tolower", "toupper", "basename", "b64"};
-	static const char *const types[] = {"open", "openat", "connect", "execve"};
+	static const char *const mixture[] = {"open", "openat", "connect", "execve"};
 	if (rng_below(r, 8) == 0) {
-		buf_printf(out, "evt.type %s %s", rng_below(r, 4) ? "=" : "!=", types[rng_below(r, ARRAY_SIZE(types))]);
+		const char *const *types = r->taste ? r->taste->types : mixture;
+		size_t count = r->taste ? r->taste->type_count : ARRAY_SIZE(mixture);
+		buf_printf(out, "evt.type %s %s", rng_below(r, 4) ? "=" : "!=", types[rng_below(r, (unsigned)count)]);
 		return;
 	}
 	const struct field_info *info = field_get_info(random_field(r));
@@ -287,8 +295,60 @@ void random_condition(struct rng *r, unsigned depth, struct buf *out)
 		random_condition(r, depth - 1, out);
 		buf_add_char(out, ')');
 	} else {
+		bool negated = r->taste && rng_below(r, 3) == 0;
+		buf_add_text(out, negated ? "not (" : "");
 		add_test(r, out);
+		buf_add_text(out, negated ? ")" : "");
 	}
+}
+
+/* ---- rules ---- */
+
+static bool is_condition(struct str text)
+{
+	struct filter *filter = NULL;
+	struct diag_list diags;
+	diag_list_init(&diags, 1);
+	bool good = filter_new(text, "random", &diags, &filter) == 0;
+	if (filter)
+		filter_free(filter);
+	diag_list_done(&diags);
+	return good;
+}
+
+static void add_rule(struct rule_set *set, unsigned number, struct str condition)
+{
+	struct diag_list diags;
+	struct buf text;
+	diag_list_init(&diags, 1);
+	buf_init(&text, SET_BYTES_MAX);
+	buf_printf(&text, "- rule: r%u\n  desc: d\n  output: o\n  priority: INFO\n  condition: >\n    ", number);
+	buf_add_str(&text, condition);
+	buf_add_char(&text, '\n');
+	if (rule_set_add_text(set, "random", buf_str(&text), &diags) < 0)
+		abort();
+	buf_done(&text);
+	diag_list_done(&diags);
+}
+
+unsigned random_rules(struct rng *r, unsigned count, struct rule_set *set)
+{
+	unsigned made = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct buf condition;
+		buf_init(&condition, SET_BYTES_MAX);
+		if (r->taste && rng_below(r, 4)) { /* so that something is decided by what is often asked for */
+			add_test(r, &condition);
+			buf_add_text(&condition, " and ");
+		}
+		random_condition(r, rng_below(r, 5), &condition);
+		if (is_condition(buf_str(&condition))) {
+			add_rule(set, i, buf_str(&condition));
+			made++;
+		}
+		buf_done(&condition);
+	}
+	return made;
 }
 
 /* ---- events ---- */

@@ -232,9 +232,11 @@ struct pair {
 
 static size_t function_end(const struct code *c, size_t insn)
 {
-	for (size_t i = 0; i < c->mark_count; i++)
-		if (c->marks[i].kind == CODE_MARK_GROUP && c->marks[i].insn > insn)
+	for (size_t i = 0; i < c->mark_count; i++) {
+		bool function = c->marks[i].kind == CODE_MARK_GROUP || c->marks[i].kind == CODE_MARK_SET;
+		if (function && c->marks[i].insn > insn)
 			return c->marks[i].insn;
+	}
 	return c->count;
 }
 
@@ -408,7 +410,7 @@ static void test_object_runs(void **state)
 		memset(memory, 0, l->bytes);
 		memset(memory + l->results, cat ? 0xff : 0,
 		       8); /* proc.name = cat is of the process: among the first bits */
-		memory[l->live] = 1;
+		memory[l->live] = memory[l->blocks] = 1;
 		assert_int_equal(picket_program_run(picket_object_program(o, "connect"), &call), 0);
 		assert_int_equal(memory[l->matched], cat);
 	}
