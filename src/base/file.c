@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -38,13 +39,10 @@ static ssize_t read_step(int fd, struct buf *out)
 	return got;
 }
 
-int file_read_at(int dir_fd, const char *path, struct buf *out)
+int file_read_fd(int fd, struct buf *out)
 {
 	if (out->error)
 		return out->error;
-	_cleanup_(base_close_fd) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
 	size_t before = out->length;
 	ssize_t got;
 	do
@@ -57,6 +55,12 @@ int file_read_at(int dir_fd, const char *path, struct buf *out)
 			out->data[before] = '\0';
 	}
 	return (int)got;
+}
+
+int file_read_at(int dir_fd, const char *path, struct buf *out)
+{
+	_cleanup_(base_close_fd) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : file_read_fd(fd, out);
 }
 
 int file_read(const char *path, struct buf *out)
@@ -175,4 +179,42 @@ int file_make_dirs(const char *path, mode_t mode)
 		*at = '/';
 	}
 	return make_dir(copy, mode);
+}
+
+/* ---- directories ---- */
+
+static bool ends_in_one_of(struct str name, const char *const *endings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_ends_with(name, str_from(endings[i])))
+			return true;
+	return false;
+}
+
+/* The same everywhere, whatever the locale. */
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int file_each_in(const char *path, const char *const *endings, size_t count,
+                 int (*call)(void *userdata, const char *path), void *userdata)
+{
+	struct dirent **entries = NULL;
+	int entry_count = scandir(path, &entries, NULL, by_bytes), result = 0;
+	if (entry_count < 0)
+		return -errno;
+	for (int i = 0; i < entry_count; i++) {
+		struct str name = str_from(entries[i]->d_name);
+		char *full = NULL;
+		int r = 0;
+		if (name.data[0] != '.' && ends_in_one_of(name, endings, count))
+			r = asprintf(&full, "%s/%s", path, name.data) < 0 ? -ENOMEM : call(userdata, full);
+		if (result == 0)
+			result = r;
+		free(full);
+		free(entries[i]);
+	}
+	free(entries);
+	return result;
 }

@@ -177,3 +177,9 @@ void json_null(struct json *j)
 {
 	add_literal(j, "null");
 }
+
+void json_raw(struct json *j, struct str value)
+{
+	before_item(j);
+	buf_add_str(j->out, value);
+}

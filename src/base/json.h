@@ -30,5 +30,6 @@ void json_u64(struct json *j, uint64_t n);
 void json_double(struct json *j, double n);
 void json_bool(struct json *j, bool b);
 void json_null(struct json *j);
+void json_raw(struct json *j, struct str value); /* one that is JSON already */
 
 #endif
