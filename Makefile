@@ -32,7 +32,8 @@ lib_cjson := -lcjson
 lib_zstd := -lzstd
 lib_bpf := -lbpf
 lib_cap := -lcap
-libs := $(lib_yaml) $(lib_pcre2) $(lib_cjson) $(lib_zstd) $(lib_bpf) $(lib_cap)
+lib_sodium := -lsodium
+libs := $(lib_yaml) $(lib_pcre2) $(lib_cjson) $(lib_zstd) $(lib_bpf) $(lib_cap) $(lib_sodium)
 
 sources = $(wildcard src/$(1)/*.c)
 objects = $(patsubst src/%.c,build/$(2)/%.o,$(call sources,$(1)))

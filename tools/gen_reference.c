@@ -85,6 +85,62 @@ static const struct command_row command_rows[] = {
 #include "schema/command.def"
 };
 
+/* What policies may say; kind tells which column holds what. */
+static const struct policy_row {
+	enum { POLICY_ROW_KEY, POLICY_ROW_MODE, POLICY_ROW_ACTION, POLICY_ROW_SCOPE, POLICY_ROW_POINT } kind;
+	const char *id, *name, *where, *type, *need, *otherwise, *doc, *left;
+} policy_rows[] = {
+#define POLICY_KEY(where, name, type, need, otherwise, doc) \
+	{POLICY_ROW_KEY, #name, #name, #where, #type, #need, otherwise, doc, ""},
+#define POLICY_MODE(id, name, doc) {POLICY_ROW_MODE, #id, name, "", "", "", "", doc, ""},
+#define POLICY_ACTION(id, name, doc) {POLICY_ROW_ACTION, #id, name, "", "", "", "", doc, ""},
+#define POLICY_SCOPE(id, name, doc, left) {POLICY_ROW_SCOPE, #id, name, "", "", "", "", doc, left},
+#define POLICY_POINT(id, name, doc) {POLICY_ROW_POINT, #id, name, "", "", "", "", doc, ""},
+#include "schema/policy.def"
+};
+
+static const struct policy_event_row {
+	const char *point, *event;
+} policy_event_rows[] = {
+#define POLICY_POINT_EVENT(point, event) {#point, #event},
+#include "schema/policy.def"
+};
+
+static const struct policy_field_row {
+	const char *point, *field, *how, *value;
+} policy_field_rows[] = {
+#define POLICY_FIELD(point, field, how, value) {#point, #field, #how, value},
+#define POLICY_ARG(point, name) {#point, "evt.arg." name, "READ", ""},
+#include "schema/policy.def"
+};
+
+static const struct guard_row {
+	const char *id, *name, *what, *more; /* hook: what it is, what it needs; mechanism: what is left */
+} guard_hook_rows[] =
+        {
+#define GUARD_HOOK(id, name, what, needs) {#id, name, what, needs},
+#include "schema/policy.def"
+},
+  guard_mechanism_rows[] = {
+#define GUARD_MECHANISM(id, name, left) {#id, name, left, ""},
+#include "schema/policy.def"
+};
+
+static const struct route_row {
+	const char *action, *point, *mechanism, *hook, *effect, *does, *hooks, *left, *guard;
+} route_rows[] = {
+#define POLICY_ROUTE(action, point, mechanism, hook, effect, does, hooks, left, guard) \
+	{#action, #point, #mechanism, #hook, #effect, does, hooks, left, #guard},
+#include "schema/policy.def"
+};
+
+static const struct protected_row {
+	const char *path, *why;
+} protected_rows[] = {
+#define POLICY_PROTECTED(path, why) {path, why},
+#include "schema/policy.def"
+};
+
 /* ---- Markdown ---- */
 /* Text in a cell of a table, where a bar would end it. In code, only the bar is escaped. */
 static void put_text(FILE *out, const char *text, bool code)
@@ -360,6 +416,182 @@ static void put_commands(FILE *out)
 	put_command_rows(out, "", ROW_PLACE, "file or variable");
 }
 
+/* ---- policies ---- */
+static const char *guard_name(const struct guard_row *rows, size_t count, const char *id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rows[i].id, id) == 0)
+			return rows[i].name;
+	return id;
+}
+
+static const char *policy_name(int kind, const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(policy_rows); i++)
+		if ((int)policy_rows[i].kind == kind && strcmp(policy_rows[i].id, id) == 0)
+			return policy_rows[i].name;
+	return id;
+}
+
+/* The name that the rule language has for a row of field.def; an argument's is given. */
+static const char *field_name(const char *id)
+{
+	static const struct {
+		const char *id, *name;
+	} names[] = {
+#define FIELD(id, name, type, arg, flags, scope, doc) {#id, name},
+#include "schema/field.def"
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i].id, id) == 0)
+			return names[i].name;
+	return id;
+}
+
+static void put_policy_keys(FILE *out)
+{
+	const char *where = "";
+	for (size_t i = 0; i < ARRAY_SIZE(policy_rows); i++) {
+		const struct policy_row *row = &policy_rows[i];
+		if (row->kind != POLICY_ROW_KEY)
+			continue;
+		if (strcmp(where, row->where) != 0)
+			fprintf(out, "\n## Keys of a %s\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
+			        row->where);
+		where = row->where;
+		fprintf(out, "| `%s` | %s%s | ", row->name, row->type, strcmp(row->need, "YES") == 0 ? ", needed" : "");
+		put_text(out, row->otherwise, false);
+		fputs(" | ", out);
+		put_text(out, row->doc, false);
+		fputs(" |\n", out);
+	}
+}
+
+static void put_policy_words(FILE *out, int kind, const char *title)
+{
+	fprintf(out, "\n## %s\n\n| word | meaning |\n|---|---|\n", title);
+	for (size_t i = 0; i < ARRAY_SIZE(policy_rows); i++) {
+		const struct policy_row *row = &policy_rows[i];
+		if ((int)row->kind != kind)
+			continue;
+		fprintf(out, "| `%s` | ", row->name);
+		put_text(out, row->doc, false);
+		if (row->left[0])
+			fputs("; left: ", out);
+		put_text(out, row->left, false);
+		fputs(" |\n", out);
+	}
+}
+
+static void put_point_fields(FILE *out, const char *point, const char *how)
+{
+	bool any = false;
+	for (size_t i = 0; i < ARRAY_SIZE(policy_field_rows); i++) {
+		const struct policy_field_row *row = &policy_field_rows[i];
+		if (strcmp(row->point, point) != 0 || strcmp(row->how, how) != 0)
+			continue;
+		fputs(any ? ", " : "", out);
+		put_code(out, field_name(row->field));
+		if (row->value[0]) {
+			fputs(" = ", out);
+			put_code(out, row->value);
+		}
+		any = true;
+	}
+}
+
+static void put_policy_points(FILE *out)
+{
+	fputs("\n## Points\n\n| point | what happens | `evt.type` | what a guard reads there | as if it succeeded |\n"
+	      "|---|---|---|---|---|\n",
+	      out);
+	for (size_t i = 0; i < ARRAY_SIZE(policy_rows); i++) {
+		const struct policy_row *row = &policy_rows[i];
+		bool any = false;
+		if (row->kind != POLICY_ROW_POINT)
+			continue;
+		fprintf(out, "| `%s` | %s | ", row->name, row->doc);
+		for (size_t k = 0; k < ARRAY_SIZE(policy_event_rows); k++) {
+			if (strcmp(policy_event_rows[k].point, row->id) != 0)
+				continue;
+			fprintf(out, "%s`%s`", any ? ", " : "", policy_event_rows[k].event);
+			any = true;
+		}
+		fputs(" | ", out);
+		put_point_fields(out, row->id, "READ");
+		fputs(" | ", out);
+		put_point_fields(out, row->id, "FIXED");
+		fputs(" |\n", out);
+	}
+	fputs("\nAt each point but `exec` also: ", out);
+	put_point_fields(out, "ANY", "READ");
+	fputs("; as if it succeeded: ", out);
+	put_point_fields(out, "ANY", "FIXED");
+	fputs("; and every other field of the scope *process* in [fields](fields.md), by a bit that picket keeps with the "
+	      "process.\n",
+	      out);
+}
+
+static const char *effect_word(const char *effect)
+{
+	return strcmp(effect, "PREVENTS") == 0 ? "prevents" : strcmp(effect, "REACTS") == 0 ? "reacts" : "observes";
+}
+
+static void put_routes(FILE *out)
+{
+	fputs("\n## How it is done\n\nOf the rows for an action at a point, the first is taken whose hook this kernel has; "
+	      "one that *reacts* only if the policy allows it, or if the point is `event`.\n\n"
+	      "| action | at | by | effect | what it does | the kernel's hooks | what is left |\n"
+	      "|---|---|---|---|---|---|---|\n",
+	      out);
+	for (size_t i = 0; i < ARRAY_SIZE(route_rows); i++) {
+		const struct route_row *row = &route_rows[i];
+		fprintf(out, "| %s | `%s` | %s | %s | ", policy_name(POLICY_ROW_ACTION, row->action),
+		        policy_name(POLICY_ROW_POINT, row->point),
+		        guard_name(guard_mechanism_rows, ARRAY_SIZE(guard_mechanism_rows), row->mechanism),
+		        effect_word(row->effect));
+		put_text(out, row->does, false);
+		if (strcmp(row->guard, "PLANNED") == 0)
+			fputs(" (planned: this build has no guard for it)", out);
+		fputs(" | ", out);
+		put_text(out, row->hooks, false);
+		fputs(" | ", out);
+		put_text(out, row->left, false);
+		fputs(" |\n", out);
+	}
+	fputs("\n| by | what is left, wherever it is used |\n|---|---|\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(guard_mechanism_rows); i++) {
+		fprintf(out, "| %s | ", guard_mechanism_rows[i].name);
+		put_text(out, guard_mechanism_rows[i].what, false);
+		fputs(" |\n", out);
+	}
+	fputs("\n| hook | what it is | what a kernel needs for it |\n|---|---|---|\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(guard_hook_rows); i++) {
+		fprintf(out, "| `%s` | ", guard_hook_rows[i].name);
+		put_text(out, guard_hook_rows[i].what, false);
+		fputs(" | ", out);
+		put_text(out, guard_hook_rows[i].more, false);
+		fputs(" |\n", out);
+	}
+}
+
+static void put_policies(FILE *out)
+{
+	put_page_head(
+	        out, "Policies", "policy.def",
+	        "What a policy may say, and what a kernel can make of it; [policies](../policies.md) tells how to write "
+	        "one.");
+	put_policy_keys(out);
+	put_policy_words(out, POLICY_ROW_ACTION, "Actions");
+	put_policy_words(out, POLICY_ROW_MODE, "Modes");
+	put_policy_words(out, POLICY_ROW_SCOPE, "Scopes");
+	put_policy_points(out);
+	put_routes(out);
+	fputs("\n## Protected programs\n\nNo policy may name them.\n\n| program | why |\n|---|---|\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(protected_rows); i++)
+		fprintf(out, "| `%s` | %s |\n", protected_rows[i].path, protected_rows[i].why);
+}
+
 static int write_page(const char *dir, const char *name, void (*put)(FILE *))
 {
 	char path[4096];
@@ -381,7 +613,7 @@ int main(int argc, char **argv)
 		void (*put)(FILE *);
 	} pages[] = {
 	        {"events.md", put_events},   {"fields.md", put_fields},     {"counters.md", put_counters},
-	        {"sensors.md", put_sensors}, {"commands.md", put_commands},
+	        {"sensors.md", put_sensors}, {"commands.md", put_commands}, {"policies.md", put_policies},
 	};
 	if (argc != 2) {
 		fprintf(stderr, "usage: gen_reference DIR\n");

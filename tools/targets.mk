@@ -45,9 +45,16 @@ build/tests/doer: $(call tests_objects,tests/sensors/doer*.c)
 build/tests/test_evasions: $(call tests_objects,tests/evasions/*.c) build/release/base.a
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ $(libs) -lpthread
+build/tests/test_sieve: $(call tests_objects,tests/sieve/*.c) \
+		$(filter-out %/test_evasions.o,$(call tests_objects,tests/evasions/*.c)) build/release/base.a
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ $^ $(libs) -lpthread
 build/tests/things: $(call tests_objects,tests/demo/*.c)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ -lpthread
+build/tests/policy_act: build/tests/policy/act.o
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ $^
 build/tests/vm_differential: $(call tests_objects,tests/vm/*.c) $(foreach r,vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ -lpthread
@@ -57,16 +64,23 @@ build/tests/helpers_oracle: build/tests/verify/helpers_oracle.o $(foreach r,veri
 soundness_sources := $(wildcard tests/verify/soundness*.c)
 build/tests/verify_soundness: $(call tests_objects,$(soundness_sources)) $(foreach r,verify vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
-	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group -lpthread
-build/tests/compiled_differential: $(call tests_objects,tests/compiled/*.c) \
+	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
+build/tests/compiled_differential: $(call tests_objects,tests/compiled/differential.c tests/compiled/random.c) \
 		$(foreach r,rule event verify vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
+build/tests/sieve_differential: $(call tests_objects,tests/compiled/sieve*.c tests/compiled/random.c) \
+		$(foreach r,loader rule event verify vm base,build/release/$(r).a)
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
+build/tests/test_gate: $(call tests_objects,tests/gate/*.c) $(foreach r,trust rule event verify vm base,build/release/$(r).a)
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
 vm_tests := build/tests/vm_differential lib
-live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/things
+live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/test_sieve build/tests/things build/tests/policy_act
 .PHONY: test-programs test unit test-kernels fuzz
 test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) $(vm_tests) build/tests/compiled_differential \
-		build/tools/gen_reference verify-programs
+		build/tests/sieve_differential build/tests/test_gate build/tools/gen_reference verify-programs
 test: ## build and run all tests; some need root, and are skipped without it
 	@tools/deps test arm64
 	$(build_all) test-programs

@@ -207,6 +207,21 @@ static int choose_hooks(struct loader *l, struct loader_failure *f)
 	return -EOPNOTSUPP;
 }
 
+/* Guards have their own loader, src/loader/guards.c. */
+static int leave_out_guards(struct picket_bpf *bpf)
+{
+	static const struct str prefix = {"guard_", 6};
+	struct bpf_program *p;
+	struct bpf_map *m;
+	int err = 0;
+
+	bpf_object__for_each_program(p, bpf->obj) if (str_starts_with(str_from(bpf_program__name(p)), prefix)) err =
+	        err ? err : bpf_program__set_autoload(p, false);
+	bpf_object__for_each_map(m, bpf->obj) if (str_starts_with(str_from(bpf_map__name(m)), prefix)) err =
+	        err ? err : bpf_map__set_autocreate(m, false);
+	return err;
+}
+
 /* ---- after the load ---- */
 static void sieve_prepare(struct loader *l);
 static void set_changes(struct loader *l);
@@ -278,6 +293,8 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader,
 	err = set_config(l, options, &f);
 	if (!err)
 		err = choose_hooks(l, &f);
+	if (!err)
+		err = leave_out_guards(l->bpf);
 	if (err)
 		goto out;
 	err = picket_bpf__load(l->bpf);
@@ -433,7 +450,7 @@ int loader_process_set(struct loader *l, struct loader_process *p)
 {
 	p->value.known = 1;
 	return bpf_map_update_elem(bpf_map__fd(l->bpf->maps.sieve_processes), &p->pidfd, &p->value, BPF_EXIST) ? -errno
-	                                                                                                      : 0;
+	                                                                                                       : 0;
 }
 
 void loader_process_done(struct loader_process *p)

@@ -128,12 +128,13 @@ static int program_load(const struct sieve_place *place, const struct loader_sie
 		r = functions_find(s->insns, s->insn_count, &ids, &functions);
 	if (r < 0)
 		return r;
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_RAW_TP,
+	enum bpf_prog_type type = place->attach_btf_id ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT;
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = place->attach_btf_id ? BPF_TRACE_RAW_TP : 0,
 	            .attach_btf_id = (uint32_t)place->attach_btf_id, .fd_array = fds, .log_level = log ? 1 : 0,
 	            .log_buf = log, .log_size = (uint32_t)log_size, .prog_btf_fd = (uint32_t)btf__fd(types),
 	            .func_info = functions.list, .func_info_cnt = functions.count,
 	            .func_info_rec_size = sizeof(*functions.list));
-	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "picket_sieve", "Dual BSD/GPL", s->insns, s->insn_count, &options);
+	int fd = bpf_prog_load(type, "picket_sieve", "Dual BSD/GPL", s->insns, s->insn_count, &options);
 	return fd < 0 ? -errno : fd;
 }
 

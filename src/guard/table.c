@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guard/table_int.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CODE_TABLE "POLICY_ERR_GUARD"
+#define SENTENCE_MAX 1024
+#define SCRATCH_BYTES_MAX (64u << 20)
+
+struct diag *table_error(struct table_maker *m, const char *format, ...)
+{
+	char text[SENTENCE_MAX];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	m->failed = true;
+	return diag_add(m->diags, DIAG_ERROR, CODE_TABLE, m->policy->file, m->policy->line, 1, "the policy '%s': %s",
+	                m->policy->name, text);
+}
+
+/* Where guards of this build act; -1: nowhere. */
+static int guard_point_of(enum policy_point point)
+{
+	switch (point) {
+	case POINT_EXEC:
+		return GUARD_AT_EXEC;
+	case POINT_CONNECT:
+		return GUARD_AT_CONNECT;
+	case POINT_BIND:
+		return GUARD_AT_BIND;
+	case POINT_SENDMSG:
+		return GUARD_AT_SENDMSG;
+	default:
+		return -1;
+	}
+}
+
+/* ---- formulas ---- */
+
+static bool add_step(struct table_maker *m, struct guard_formula *f, enum guard_step_kind kind, size_t operand)
+{
+	if (f->count == GUARD_STEPS_MAX || operand > UINT16_MAX) {
+		table_error(m, "its condition is too long for a guard: more than %d steps", GUARD_STEPS_MAX);
+		return false;
+	}
+	f->steps[f->count++] = (struct guard_step){.kind = (uint16_t)kind, .operand = (uint16_t)operand};
+	return true;
+}
+
+static bool add_test(struct table_maker *m, enum policy_point point, const struct filter_test *test,
+                     struct guard_formula *f)
+{
+	uint32_t index = 0;
+	bool negated = false;
+	if (!table_test(m, point, test, &index, &negated))
+		return false;
+	m->table->image.points[guard_point_of(point)].subjects |= 1u << m->table->tests[index].subject;
+	return add_step(m, f, GUARD_STEP_TEST, index) && (!negated || add_step(m, f, GUARD_STEP_NOT, 0));
+}
+
+static bool add_steps(struct table_maker *m, enum policy_point point, const struct filter_step *steps, size_t count,
+                      struct guard_formula *f)
+{
+	static const enum guard_step_kind kinds[] = {[FILTER_STEP_NOT] = GUARD_STEP_NOT,
+	                                             [FILTER_STEP_ALL] = GUARD_STEP_ALL,
+	                                             [FILTER_STEP_ANY] = GUARD_STEP_ANY};
+	bool good = true;
+	for (size_t i = 0; i < count && good; i++)
+		good = steps[i].kind == FILTER_STEP_TEST ? add_test(m, point, steps[i].test, f)
+		                                         : add_step(m, f, kinds[steps[i].kind], steps[i].count);
+	return good;
+}
+
+static bool same_steps(const struct filter_step *a, size_t a_count, const struct filter_step *b, size_t b_count)
+{
+	for (size_t i = 0; i < a_count && a_count == b_count; i++)
+		if (a[i].kind != b[i].kind || a[i].count != b[i].count ||
+		    (a[i].test && a[i].test->origin != b[i].test->origin))
+			return false;
+	return a_count == b_count;
+}
+
+struct alternatives { /* of the kinds of events of a point */
+	const struct filter_step *steps[EVENT_TYPE_MAX];
+	size_t counts[EVENT_TYPE_MAX];
+	size_t count;
+	bool always;
+};
+
+static bool find_alternatives(struct table_maker *m, enum policy_point point, struct alternatives *a)
+{
+	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++) {
+		const struct filter_step *steps;
+		size_t count;
+		bool known = false;
+		if (!event_type_info(type)->name || !point_has_event(point, type))
+			continue;
+		int r = filter_steps(m->policy->condition, type, &m->scratch, &steps, &count);
+		if (r < 0) {
+			m->error = r == -ENOMEM ? r : m->error;
+			table_error(m, "its condition is too long for a guard");
+			return false;
+		}
+		a->always |= steps[0].kind == FILTER_STEP_TRUE;
+		for (size_t i = 0; i < a->count; i++)
+			known |= same_steps(a->steps[i], a->counts[i], steps, count);
+		if (steps[0].kind == FILTER_STEP_TRUE || steps[0].kind == FILTER_STEP_FALSE || known)
+			continue;
+		a->steps[a->count] = steps;
+		a->counts[a->count++] = count;
+	}
+	return true;
+}
+
+/* A guard does not see by which call: what holds for any of them holds. */
+static bool make_formula(struct table_maker *m, enum policy_point point, struct guard_formula *f)
+{
+	struct alternatives a = {.count = 0};
+	if (!m->policy->condition)
+		return true;
+	if (!find_alternatives(m, point, &a))
+		return false;
+	bool good = true;
+	for (size_t i = 0; i < a.count && !a.always && good; i++)
+		good = add_steps(m, point, a.steps[i], a.counts[i], f);
+	return good && (a.count < 2 || a.always || add_step(m, f, GUARD_STEP_ANY, a.count));
+}
+
+/* ---- policies ---- */
+
+static bool add_point(struct table_maker *m, enum policy_point point, uint32_t index, struct guard_policy *p)
+{
+	const char *why = NULL;
+	const struct policy_route *route = policy_route_choose(m->policy, point, m->kernel, &why);
+	int at = guard_point_of(point);
+	if (!route || !route->built || at < 0) {
+		table_error(m, "%s", route ? "this build has no guard for it yet" : why);
+		return false;
+	}
+	struct guard_point_policies *list = &m->table->image.points[at];
+	if (list->count == GUARD_POINT_POLICIES_MAX) {
+		table_error(m, "more than %d policies act at %s", GUARD_POINT_POLICIES_MAX, policy_point_name(point));
+		return false;
+	}
+	list->policies[list->count++] = index;
+	p->points |= 1u << at;
+	return make_formula(m, point, &p->formulas[at]);
+}
+
+static void compile(struct table_maker *m, const struct policy *policy)
+{
+	struct guard_image *image = &m->table->image;
+	uint32_t index = (uint32_t)image->policy_count;
+	m->policy = policy;
+	if (index == GUARD_POLICIES_MAX) {
+		table_error(m, "it is one too many: the kernel holds %d", GUARD_POLICIES_MAX);
+		return;
+	}
+	struct guard_policy *p = &m->table->policies[index];
+	*p = (struct guard_policy){
+	        .version = policy->version,
+	        .error = (uint32_t)policy->error,
+	        .budget_actions = policy->budget.actions,
+	        .budget_processes = policy->budget.processes,
+	        .budget_share = policy->budget.share,
+	};
+	bool good = table_scope(m, &p->scope);
+	for (enum policy_point point = 0; point < POINT_COUNT && good; point++)
+		if (policy->points & 1u << point)
+			good = add_point(m, point, index, p);
+	m->table->sources[index] = policy;
+	m->table->modes[index] = policy->mode;
+	image->policy_count++;
+}
+
+static void point_image(struct guard_table *t)
+{
+	t->image.policies = t->policies;
+	t->image.modes = t->modes;
+	t->image.tests = t->tests;
+	t->image.texts = t->texts;
+	t->image.numbers = t->numbers;
+	t->image.nets = t->nets;
+	t->image.protected = t->protected;
+}
+
+int guard_table_new(const struct policy_set *set, const struct policy_kernel *kernel,
+                    const struct guard_table_options *options, struct diag_list *reterr_diags,
+                    struct guard_table **ret_table)
+{
+	struct guard_table *t = calloc(1, sizeof(*t));
+	struct table_maker m = {.table = t, .kernel = kernel, .options = options, .diags = reterr_diags};
+	if (!t)
+		return -ENOMEM;
+	arena_init(&m.scratch, SCRATCH_BYTES_MAX);
+	point_image(t);
+	if (table_within(&m)) {
+		table_protect(&m);
+		for (size_t i = 0; i < policy_set_count(set) && !m.error; i++)
+			if (policy_set_get(set, i)->action != ACTION_ALERT)
+				compile(&m, policy_set_get(set, i));
+	}
+	arena_done(&m.scratch);
+	if (m.error || m.failed) {
+		guard_table_free(t);
+		return m.error ? m.error : -EINVAL;
+	}
+	*ret_table = t;
+	return 0;
+}
+
+void guard_table_free(struct guard_table *t)
+{
+	free(t);
+}
+
+const struct guard_image *guard_table_image(const struct guard_table *t)
+{
+	return &t->image;
+}
+
+const struct policy *guard_table_policy(const struct guard_table *t, uint32_t index)
+{
+	return index < t->image.policy_count ? t->sources[index] : NULL;
+}

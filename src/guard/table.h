@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Policies compiled for the kernel: what schema/guard.h says of them.
+ */
+#ifndef PICKET_GUARD_TABLE_H
+#define PICKET_GUARD_TABLE_H
+
+#include "guard/policy.h"
+#include "loader/guards.h"
+
+struct guard_table_options {
+	const char *cgroup; /* policies act only in this cgroup v2 directory and below; NULL: as they say */
+	const char *root;   /* where cgroup2 is mounted; NULL: looked up */
+};
+
+struct guard_table;
+/* Of the policies that act, those whose way on this kernel has a guard. One that asks for what no guard can do yet is told
+ * of in diags, and so is one that does not fit.
+ * Returns 0; -EINVAL: told; -ENOMEM. ret_table: guard_table_free(). */
+int guard_table_new(const struct policy_set *set, const struct policy_kernel *kernel,
+                    const struct guard_table_options *options, struct diag_list *reterr_diags,
+                    struct guard_table **ret_table) must_check;
+void guard_table_free(struct guard_table *t);                                         /* NULL is allowed */
+const struct guard_image *guard_table_image(const struct guard_table *t);             /* borrowed */
+const struct policy *guard_table_policy(const struct guard_table *t, uint32_t index); /* NULL: no such index */
+
+#endif

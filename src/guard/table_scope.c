@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whom compiled policies are for, as the kernel numbers them.
+ */
+#include "guard/table_int.h"
+
+#include <errno.h>
+#include <mntent.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define PASSWD_BYTES 4096
+
+static bool find_cgroup_root(char *ret_path, size_t size)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	bool found = false;
+	struct mntent entry;
+	char buffer[4096];
+	while (mounts && !found && getmntent_r(mounts, &entry, buffer, sizeof(buffer)))
+		found = strcmp(entry.mnt_type, "cgroup2") == 0 &&
+		        (size_t)snprintf(ret_path, size, "%s", entry.mnt_dir) < size;
+	if (mounts)
+		endmntent(mounts);
+	return found;
+}
+
+bool table_within(struct table_maker *m)
+{
+	char root[4096];
+	m->root = m->options->root;
+	if (!m->root && find_cgroup_root(root, sizeof(root)))
+		m->root = arena_str(&m->scratch, str_from(root)).data;
+	if (!m->options->cgroup)
+		return true;
+	int r = guards_cgroup(m->options->cgroup, &m->within);
+	if (r == 0)
+		return true;
+	m->failed = true;
+	diag_add(m->diags, DIAG_ERROR, CODE_POLICY, NULL, 0, 0, "%s is no control group: %s", m->options->cgroup,
+	         strerror(-r));
+	return false;
+}
+
+/* The kernel's own number of a device. */
+static uint32_t kernel_device(dev_t device)
+{
+	return major(device) << 20 | minor(device);
+}
+
+void table_protect(struct table_maker *m)
+{
+	static const char *const paths[] = {
+#define POLICY_PROTECTED(path, why) path,
+#include "schema/policy.def"
+	        "/proc/self/exe",
+	};
+	struct guard_image *image = &m->table->image;
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && image->protected_count < GUARD_PROTECTED_MAX; i++) {
+		struct stat st;
+		if (stat(paths[i], &st) == 0)
+			m->table->protected[image->protected_count++] =
+			        (struct guard_protected_key){.inode = st.st_ino, .device = kernel_device(st.st_dev)};
+	}
+}
+
+/* ---- the keys of a scope ---- */
+
+static bool has_room(struct table_maker *m, uint32_t count, const char *what)
+{
+	if (count < GUARD_SCOPE_MAX)
+		return true;
+	table_error(m, "a guard's scope holds at most %d %s", GUARD_SCOPE_MAX, what);
+	return false;
+}
+
+/* Is the group the one that all must act in, or below it? */
+static bool is_within(struct table_maker *m, const char *path)
+{
+	char *real = m->within.id ? realpath(m->options->cgroup, NULL) : NULL;
+	size_t length = real ? strlen(real) : 0;
+	bool within = !m->within.id || (real && strncmp(path, real, length) == 0 && strchr("/", path[length]));
+	free(real);
+	return within;
+}
+
+static bool add_cgroup(struct table_maker *m, const char *value, struct guard_scope *s)
+{
+	char path[4096];
+	if (!has_room(m, s->cgroups, "control groups"))
+		return false;
+	snprintf(path, sizeof(path), "%s%s", m->root ? m->root : "", value);
+	int r = m->root ? guards_cgroup(path, &s->cgroup[s->cgroups]) : -ENOENT;
+	if (r < 0)
+		table_error(m, "the control group %.200s: %s", value, strerror(-r));
+	else if (!is_within(m, path))
+		table_error(m, "the control group %.200s does not lie in %.200s", value, m->options->cgroup);
+	else
+		s->cgroups++;
+	return r == 0 && !m->failed;
+}
+
+static bool add_user(struct table_maker *m, const char *value, struct guard_scope *s)
+{
+	char buffer[PASSWD_BYTES];
+	struct passwd entry, *found = NULL;
+	uint64_t uid;
+	if (!has_room(m, s->users, "users"))
+		return false;
+	if (str_to_u64(str_from(value), &uid) < 0) {
+		if (getpwnam_r(value, &entry, buffer, sizeof(buffer), &found) || !found) {
+			table_error(m, "there is no user %.100s on this host", value);
+			return false;
+		}
+		uid = found->pw_uid;
+	}
+	s->uids[s->users++] = (uint32_t)uid;
+	return true;
+}
+
+static bool add_executable(struct table_maker *m, const char *value, struct guard_scope *s)
+{
+	struct stat st;
+	if (!has_room(m, s->executables, "executables"))
+		return false;
+	if (stat(value, &st) < 0) {
+		table_error(m, "the program %.200s: %s", value, strerror(errno));
+		return false;
+	}
+	s->executable[s->executables++] = (struct guard_file){.inode = st.st_ino, .device = kernel_device(st.st_dev)};
+	return true;
+}
+
+bool table_scope(struct table_maker *m, struct guard_scope *ret_scope)
+{
+	static bool (*const adders[SCOPE_COUNT])(struct table_maker * m, const char *value, struct guard_scope *s) = {
+	        [SCOPE_CGROUP] = add_cgroup, [SCOPE_USER] = add_user, [SCOPE_EXECUTABLE] = add_executable};
+	struct guard_scope s = {0};
+	for (enum policy_scope_kind i = 0; i < SCOPE_COUNT; i++) {
+		const struct policy_texts *texts = &m->policy->scope[i];
+		if (texts->count && !adders[i]) {
+			table_error(m, "guards of this build have no scope '%s' yet", policy_scope_name(i));
+			return false;
+		}
+		for (size_t k = 0; k < texts->count; k++)
+			if (!adders[i](m, texts->items[k], &s))
+				return false;
+	}
+	if (m->within.id && !s.cgroups)
+		s.cgroup[s.cgroups++] = m->within;
+	*ret_scope = s;
+	return true;
+}

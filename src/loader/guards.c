@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/guards.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+
+#include "loader/ring.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wundef"
+#include "picket.skel.h"
+#pragma GCC diagnostic pop
+
+#define PREFIX "guard_"
+#define LINKS_MAX 8
+#define VERDICTS_BYTES (256u << 10)
+
+struct guards {
+	struct picket_bpf *bpf;
+	struct bpf_link *links[LINKS_MAX];
+	size_t link_count;
+	struct ring ring;
+	uint32_t points; /* bits: some policy acts there */
+};
+
+static void fail(struct loader_failure *f, const char *what, int err)
+{
+	snprintf(f->what, sizeof(f->what), "%s: %s", what, strerror(-err));
+	if (err == -EPERM)
+		snprintf(f->hint, sizeof(f->hint), "run as root");
+}
+
+static int silence(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+/* ---- loading ---- */
+
+static bool is_guard(const char *name)
+{
+	return str_starts_with(str_from(name), STR(PREFIX));
+}
+
+/* The point at which a program acts. */
+static enum guard_point point_of(const char *program)
+{
+	struct str name = str_from(program);
+	return str_contains(name, STR("connect"))   ? GUARD_AT_CONNECT
+	       : str_contains(name, STR("bind"))    ? GUARD_AT_BIND
+	       : str_contains(name, STR("sendmsg")) ? GUARD_AT_SENDMSG
+	                                            : GUARD_AT_EXEC;
+}
+
+static bool is_needed(const struct guard_image *image, const char *program)
+{
+	return is_guard(program) && image->points[point_of(program)].count;
+}
+
+/* What guards share with the sensors: counters, and where paths are put together. */
+static bool is_shared(const struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map);
+	return bpf_map__is_internal(map) || strcmp(name, "counters") == 0 || strcmp(name, "scratches") == 0;
+}
+
+/* Of the programs, only those are loaded that have something to do. */
+static int choose(struct picket_bpf *bpf, const struct guard_image *image)
+{
+	struct bpf_program *p;
+	struct bpf_map *m;
+	int r = 0;
+	bpf_object__for_each_program(p, bpf->obj) r =
+	        r < 0 ? r : bpf_program__set_autoload(p, is_needed(image, bpf_program__name(p)));
+	bpf_object__for_each_map(m, bpf->obj) r =
+	        r < 0 ? r : bpf_map__set_autocreate(m, is_guard(bpf_map__name(m)) || is_shared(m));
+	if (r == 0)
+		r = bpf_map__set_max_entries(bpf->maps.scratches, (uint32_t)get_nprocs_conf() + 1);
+	return r;
+}
+
+static int put(const struct bpf_map *map, const void *key, const void *value)
+{
+	return bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY) ? -errno : 0;
+}
+
+/* Keys of a set: what counts is that they are there. */
+static int put_keys(const struct bpf_map *map, const void *keys, size_t size, size_t count)
+{
+	const uint8_t there = 1;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = put(map, (const char *)keys + i * size, &there);
+	return r;
+}
+
+/* Policies before the points that list them. */
+static int fill(struct guards *g, const struct guard_image *image)
+{
+	struct picket_bpf *bpf = g->bpf;
+	int r = put_keys(bpf->maps.guard_texts, image->texts, sizeof(*image->texts), image->text_count);
+	if (r == 0)
+		r = put_keys(bpf->maps.guard_numbers, image->numbers, sizeof(*image->numbers), image->number_count);
+	if (r == 0)
+		r = put_keys(bpf->maps.guard_nets, image->nets, sizeof(*image->nets), image->net_count);
+	if (r == 0)
+		r = put_keys(bpf->maps.guard_protected, image->protected, sizeof(*image->protected),
+		             image->protected_count);
+	for (uint32_t i = 0; r == 0 && i < image->test_count; i++)
+		r = put(bpf->maps.guard_tests, &i, &image->tests[i]);
+	for (uint32_t i = 0; r == 0 && i < image->policy_count; i++) {
+		const struct guard_state state = {.mode = image->modes[i]};
+		r = put(bpf->maps.guard_policies, &i, &image->policies[i]);
+		if (r == 0)
+			r = put(bpf->maps.guard_states, &i, &state);
+		g->points |= image->policies[i].points;
+	}
+	for (uint32_t i = 0; r == 0 && i < GUARD_POINTS; i++)
+		r = put(bpf->maps.guard_points, &i, &image->points[i]);
+	return r;
+}
+
+static int load(struct guards *g, const struct guard_image *image, struct loader_failure *f)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = "/sys/kernel/btf/vmlinux");
+	g->bpf = picket_bpf__open_opts(&open);
+	int r = g->bpf ? choose(g->bpf, image) : -errno;
+	if (r == 0)
+		r = picket_bpf__load(g->bpf);
+	if (r < 0) {
+		fail(f, "the guards cannot be loaded", r);
+		return r;
+	}
+	r = fill(g, image);
+	if (r == 0)
+		r = ring_open(&g->ring, bpf_map__fd(g->bpf->maps.guard_verdicts), VERDICTS_BYTES);
+	if (r < 0)
+		fail(f, "the policies cannot be given to the kernel", r);
+	return r;
+}
+
+int guards_new(const struct guard_image *image, struct guards **ret_guards, struct loader_failure *reterr_failure)
+{
+	struct guards *g = calloc(1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	libbpf_print_fn_t before = libbpf_set_print(silence);
+	int r = load(g, image, reterr_failure);
+	libbpf_set_print(before);
+	if (r < 0) {
+		guards_free(g);
+		return r;
+	}
+	*ret_guards = g;
+	return 0;
+}
+
+void guards_free(struct guards *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->link_count; i++)
+		bpf_link__destroy(g->links[i]);
+	ring_close(&g->ring);
+	picket_bpf__destroy(g->bpf);
+	free(g);
+}
+
+/* ---- attaching ---- */
+
+static int add_link(struct guards *g, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	g->links[g->link_count++] = link;
+	return 0;
+}
+
+int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure)
+{
+	const struct {
+		enum guard_point point;
+		const struct bpf_program *programs[2];
+	} sockets[] = {
+	        {GUARD_AT_CONNECT, {g->bpf->progs.guard_connect4, g->bpf->progs.guard_connect6}},
+	        {GUARD_AT_BIND, {g->bpf->progs.guard_bind4, g->bpf->progs.guard_bind6}},
+	        {GUARD_AT_SENDMSG, {g->bpf->progs.guard_sendmsg4, g->bpf->progs.guard_sendmsg6}},
+	};
+	_cleanup_(base_close_fd) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sockets); i++)
+		for (size_t k = 0; r == 0 && k < 2 && g->points & 1u << sockets[i].point; k++)
+			r = add_link(g, bpf_program__attach_cgroup(sockets[i].programs[k], fd));
+	if (r == 0 && g->points & 1u << GUARD_AT_EXEC)
+		r = add_link(g, bpf_program__attach(g->bpf->progs.guard_exec));
+	if (r < 0)
+		fail(reterr_failure, cgroup, r);
+	return r;
+}
+
+/* The inode number of a directory is the group's id; the depth counts from where another file system begins. */
+int guards_cgroup(const char *path, struct guard_cgroup *ret_cgroup)
+{
+	_cleanup_(base_free_ptr) char *real = realpath(path, NULL);
+	struct stat own, above;
+	uint32_t level = 0;
+	if (!real || stat(real, &own) < 0)
+		return -errno;
+	if (!S_ISDIR(own.st_mode))
+		return -ENOTDIR;
+	*ret_cgroup = (struct guard_cgroup){.id = own.st_ino};
+	for (char *slash; (slash = strrchr(real, '/')) && slash != real; level++) {
+		*slash = '\0';
+		if (stat(real, &above) < 0 || above.st_dev != own.st_dev)
+			break;
+	}
+	ret_cgroup->level = level;
+	return 0;
+}
+
+/* ---- while they run ---- */
+
+int guards_renew(struct guards *g, uint64_t until_ns)
+{
+	const uint32_t zero = 0;
+	const struct guard_control control = {.lease_until_ns = until_ns};
+	return put(g->bpf->maps.guard_control, &zero, &control);
+}
+
+int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_state)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.guard_states), &policy, ret_state) ? -errno : 0;
+}
+
+int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode)
+{
+	struct guard_state state;
+	int r = guards_state(g, policy, &state);
+	if (r < 0)
+		return r;
+	state.mode = mode;
+	state.tripped = GUARD_NOT_TRIPPED;
+	return put(g->bpf->maps.guard_states, &policy, &state);
+}
+
+struct polling {
+	void (*call)(void *userdata, const struct guard_verdict *verdict);
+	void *userdata;
+};
+
+static int hand_on(void *userdata, const void *record, size_t length)
+{
+	const struct polling *p = userdata;
+	if (length >= sizeof(struct guard_verdict))
+		p->call(p->userdata, record);
+	return 0;
+}
+
+ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct guard_verdict *verdict), void *userdata)
+{
+	struct polling p = {call, userdata};
+	return ring_poll(&g->ring, SIZE_MAX, hand_on, &p);
+}
+
+int guards_fd(const struct guards *g)
+{
+	return bpf_map__fd(g->bpf->maps.guard_verdicts);
+}

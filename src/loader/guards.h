@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Guards in the kernel: load them with compiled policies, attach them to a control group, renew their lease, hear their
+ * verdicts. Nothing is pinned: when the process ends, in any way, they are gone. Not thread-safe.
+ */
+#ifndef PICKET_LOADER_GUARDS_H
+#define PICKET_LOADER_GUARDS_H
+
+#include "loader/loader.h"
+#include "schema/guard.h"
+
+/* Compiled policies, as schema/guard.h describes them. Borrowed. */
+struct guard_image {
+	const struct guard_policy *policies;
+	const uint32_t *modes; /* of each: enum guard_mode */
+	size_t policy_count;
+	struct guard_point_policies points[GUARD_POINTS];
+	const struct guard_test *tests;
+	size_t test_count;
+	const struct guard_text_key *texts;
+	size_t text_count;
+	const struct guard_number_key *numbers;
+	size_t number_count;
+	const struct guard_net_key *nets;
+	size_t net_count;
+	const struct guard_protected_key *protected;
+	size_t protected_count;
+};
+
+struct guards;
+/* Loads, attaches nothing. Without a lease they only tell. Returns 0; -EPERM; -EOPNOTSUPP; -errno. */
+int guards_new(const struct guard_image *image, struct guards **ret_guards, struct loader_failure *reterr_failure)
+        must_check;
+void guards_free(struct guards *g); /* detaches; NULL is allowed */
+/* What their policies need, of sockets at this cgroup v2 directory and below. */
+int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure) must_check;
+/* Until when they may act, in CLOCK_BOOTTIME; 0: they only tell from now on. */
+int guards_renew(struct guards *g, uint64_t until_ns) must_check;
+int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode) must_check; /* also sets its breaker back */
+int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_state) must_check;
+/* The verdicts since the last call. Returns how many, or -errno. */
+ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct guard_verdict *verdict), void *userdata)
+        must_check;
+int guards_fd(const struct guards *g); /* readable when there are verdicts */
+/* The id and depth of a cgroup v2 directory, as guards compare them. */
+int guards_cgroup(const char *path, struct guard_cgroup *ret_cgroup) must_check;
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
+#include "guard/table.h"
+#include "tests/unit/guard/policy_helper.h"
+
+#define HEAD "- policy: a\n  version: 3\n  mode: enforce\n"
+#define CONNECT HEAD "  action: deny\n  at: connect\n"
+#define KILL HEAD "  action: kill\n  at: exec\n"
+
+static struct guard_table *compile(struct policies *all, const char *text)
+{
+	const struct guard_table_options options = {.cgroup = NULL};
+	const struct policy_kernel kernel =
+	        kernel_with("cgroup-connect cgroup-bind cgroup-sendmsg signal-exec lsm events");
+	struct guard_table *table = NULL;
+	*all = policies_read(text);
+	if (all->result != 0)
+		policies_print(all);
+	assert_int_equal(all->result, 0);
+	int r = guard_table_new(all->set, &kernel, &options, &all->diags, &table);
+	assert_int_equal(r, table ? 0 : -EINVAL);
+	assert_int_equal(all->diags.errors > 0, !table);
+	return table;
+}
+
+static void assert_steps(const char *text, enum guard_point point, const char *steps)
+{
+	static const char kinds[] = {
+	        [GUARD_STEP_TEST] = 't', [GUARD_STEP_NOT] = '!', [GUARD_STEP_ALL] = '&', [GUARD_STEP_ANY] = '|'};
+	struct policies all;
+	struct guard_table *table = compile(&all, text);
+	assert_non_null(table);
+	const struct guard_formula *f = &guard_table_image(table)->policies[0].formulas[point];
+	char got[GUARD_STEPS_MAX + 1] = "";
+	for (uint32_t i = 0; i < f->count; i++)
+		got[i] = kinds[f->steps[i].kind];
+	assert_string_equal(got, steps);
+	guard_table_free(table);
+	policies_done(&all);
+}
+
+static void assert_no_table(const char *text, const char *part)
+{
+	struct policies all;
+	assert_null(compile(&all, text));
+	if (!strstr(all.diags.items[0].text, part))
+		fail_msg("'%s' lacks '%s'", all.diags.items[0].text, part);
+	policies_done(&all);
+}
+
+static void test_formulas(void **state)
+{
+	(void)state;
+	assert_steps(CONNECT "  scope: {user: root}\n", GUARD_AT_CONNECT, "");
+	assert_steps(CONNECT "  condition: evt.type = connect and fd.rport = 9\n", GUARD_AT_CONNECT, "t");
+	assert_steps(CONNECT "  condition: evt.type = connect and fd.rport != 9\n", GUARD_AT_CONNECT, "t!");
+	assert_steps(CONNECT
+	             "  condition: evt.type = connect and (fd.rport = 9 or not fd.rip = 1.2.3.4) and user.uid > 5\n",
+	             GUARD_AT_CONNECT, "tt!|t&");
+	assert_steps(KILL "  rule: shell started\n", GUARD_AT_EXEC, "t");
+	/* Two kinds of events that ask for different things: either will do. */
+	assert_steps(KILL
+	             "  condition: (evt.type = execve and proc.name = a) or (evt.type = execveat and proc.name = b)\n",
+	             GUARD_AT_EXEC, "tt|");
+}
+
+static void test_sets(void **state)
+{
+	(void)state;
+	struct policies all;
+	struct guard_table *table =
+	        compile(&all, CONNECT
+	                "  condition: evt.type = connect and fd.rport in (25, 465) and fd.rnet in (10.0.0.0/8) and\n"
+	                "    proc.name startswith py and proc.pname endswith sh and user.uid >= 1000\n");
+	assert_non_null(table);
+	const struct guard_image *i = guard_table_image(table);
+	assert_int_equal(i->test_count, 5);
+	assert_int_equal(i->number_count, 2);
+	assert_int_equal(i->numbers[1].number, 465);
+	assert_int_equal(i->net_count, 1);
+	assert_int_equal(i->nets[0].bits, 32 + 96 + 8);
+	assert_int_equal(i->nets[0].address[11], 0xff);
+	assert_int_equal(i->nets[0].address[12], 10);
+	assert_int_equal(i->text_count, 2);
+	assert_int_equal(i->texts[0].bits, 32 + 16);
+	assert_memory_equal(i->texts[1].text, "hs", 2);
+	assert_int_equal(i->tests[4].how, GUARD_MORE);
+	assert_int_equal(i->tests[4].number, 999);
+	assert_int_equal(i->points[GUARD_AT_CONNECT].count, 1);
+	assert_int_equal(i->policies[0].error, EPERM);
+	assert_int_equal(i->policies[0].version, 3);
+	assert_int_equal(i->modes[0], GUARD_ENFORCE);
+	assert_ptr_equal(guard_table_policy(table, 0), policy_set_get(all.set, 0));
+	assert_null(guard_table_policy(table, 1));
+	guard_table_free(table);
+	policies_done(&all);
+}
+
+/* What is fixed there is decided when it is compiled. */
+static void test_fixed(void **state)
+{
+	(void)state;
+	struct policies all;
+	struct guard_table *table =
+	        compile(&all, CONNECT
+	                "  condition: evt.type = connect and fd.rport = 9 and evt.failed = true and evt.dir = < and\n"
+	                "    evt.rawres >= 0 and not evt.res = EPERM\n");
+	assert_non_null(table);
+	const struct guard_test *tests = guard_table_image(table)->tests;
+	assert_int_equal(tests[1].how, GUARD_FALSE);
+	assert_int_equal(tests[2].how, GUARD_TRUE);
+	assert_int_equal(tests[3].how, GUARD_TRUE);
+	assert_int_equal(tests[4].how, GUARD_FALSE);
+	guard_table_free(table);
+	policies_done(&all);
+}
+
+static void test_whole_texts(void **state)
+{
+	(void)state;
+	struct policies all;
+	struct guard_table *table = compile(&all, KILL "  condition: evt.type = execve and proc.exepath = /bin/x\n");
+	assert_non_null(table);
+	/* With the NUL behind it, so that /bin/xy is another. */
+	assert_int_equal(guard_table_image(table)->texts[0].bits, 32 + 8 * 7);
+	guard_table_free(table);
+	policies_done(&all);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	assert_no_table(HEAD "  action: deny\n  at: exec\n  rule: shell started\n", "no guard for it yet");
+	assert_no_table(HEAD "  action: throttle\n  at: connect\n  rate: 1/s\n  scope: {user: root}\n",
+	                "no guard for it yet");
+	assert_no_table(CONNECT "  condition: evt.type = connect and proc.cmdline contains x\n",
+	                "no guard of this build");
+	assert_no_table(CONNECT "  scope: {unit: a.service}\n", "no scope 'unit' yet");
+	assert_no_table(CONNECT "  scope: {user: nobody-has-this-name}\n", "there is no user");
+	assert_no_table(CONNECT "  scope: {executable: /no/such/program}\n", "No such file");
+	assert_no_table(CONNECT "  scope: {cgroup: /no/such/group}\n", "the control group /no/such/group");
+	assert_no_table(CONNECT "  scope: {user: [1, 2, 3, 4, 5, 6, 7, 8, 9]}\n", "at most 8 users");
+}
+
+static void test_too_long(void **state)
+{
+	(void)state;
+	struct buf text;
+	buf_init(&text, 1 << 16);
+	buf_add_text(&text, CONNECT "  condition: evt.type = connect and (fd.rport = 1");
+	for (int i = 2; i < 40; i++)
+		buf_printf(&text, " or fd.rport = %d", i);
+	buf_add_text(&text, ")\n");
+	assert_no_table(text.data, "too long for a guard");
+	buf_done(&text);
+}
+
+static void test_scope(void **state)
+{
+	(void)state;
+	struct policies all;
+	struct guard_table *table = compile(&all, CONNECT "  scope: {user: [root, \"33\"], executable: /bin/sh}\n");
+	assert_non_null(table);
+	const struct guard_scope *s = &guard_table_image(table)->policies[0].scope;
+	assert_int_equal(s->users, 2);
+	assert_int_equal(s->uids[0], 0);
+	assert_int_equal(s->uids[1], 33);
+	assert_int_equal(s->executables, 1);
+	assert_true(s->executable[0].inode != 0);
+	assert_int_equal(s->cgroups, 0);
+	/* The program that compiles is protected, too. */
+	assert_true(guard_table_image(table)->protected_count >= 1);
+	guard_table_free(table);
+	policies_done(&all);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),    cmocka_unit_test(test_fixed),
+	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_refused), cmocka_unit_test(test_too_long),
+	        cmocka_unit_test(test_scope),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
