@@ -94,6 +94,7 @@ struct picket_step {
 };
 #define PICKET_STEPS_MAX 16
 
+/* Texts are UTF-8 without control characters but tabs, whatever names and lines the object has. */
 struct picket_verdict {
 	bool accepted;
 	enum picket_kind kind;

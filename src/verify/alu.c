@@ -6,6 +6,7 @@
 #include "verify/verify_int.h"
 
 #define OFFSET_MAX (1 << 29)
+#define VARIABLE_MAX ((int64_t)1 << 33) /* of what is added and not known: accesses ask for less */
 
 struct alu {
 	enum scalar_op op;
@@ -84,7 +85,7 @@ static int pointer_add(struct verify *v, const struct vm_op *op, struct value *p
 {
 	struct scalar moved = p->number;
 	uint64_t constant;
-	int64_t room, limit = OFFSET_MAX;
+	int64_t room, limit = VARIABLE_MAX;
 
 	if (p->flags & VALUE_MAYBE_NULL)
 		return verify_reject(v, PICKET_REJECT_NULL_POINTER, p,
@@ -98,14 +99,14 @@ static int pointer_add(struct verify *v, const struct vm_op *op, struct value *p
 	/* a number that is not greater than the buffer's length is bounded enough */
 	if (p->kind == VALUE_BUFFER && n->room != ROOM_NONE && n->room >= 0 && n->number.wide.smin >= 0)
 		limit = (int64_t)1 << 48;
-	if (n->number.wide.smin <= -limit || n->number.wide.smax >= limit)
+	if (n->number.wide.smin <= -OFFSET_MAX || n->number.wide.smax >= limit)
 		return verify_reject(v, PICKET_REJECT_OUT_OF_BOUNDS, n,
 		                     "compare the number with its least and greatest allowed value, or mask it with &",
 		                     "the number that is added to r%u, %s, may be anything from %lld to %lld", op->dst,
 		                     value_kind_name(p->kind), (long long)n->number.wide.smin,
 		                     (long long)n->number.wide.smax);
 	scalar_alu(subtract ? SCALAR_SUB : SCALAR_ADD, true, &moved, &n->number);
-	if (moved.wide.smin <= -limit || moved.wide.smax >= limit)
+	if (moved.wide.smin <= -OFFSET_MAX || moved.wide.smax >= limit)
 		return verify_reject(v, PICKET_REJECT_OUT_OF_BOUNDS, n, "bound the number before it is added",
 		                     "r%u may be moved too far", op->dst);
 	/* what is known of the room behind the number is known of the pointer, if it was the buffer's first byte */
@@ -147,31 +148,32 @@ static int alu_add(struct verify *v, const struct vm_op *op, struct value *dst, 
 	return 0;
 }
 
-/* A pointer with an operation that keeps none: a number comes out, if that may be known. */
+/* The kernel subtracts nothing from the stack's address: its compilers for some machines might not be able to. */
+static int alu_subtract(struct verify *v, const struct vm_op *op, struct value *dst, const struct value *src)
+{
+	struct value result = *dst;
+	int r;
+
+	if (dst->kind == VALUE_STACK && !(v->kind->flags & KIND_SANDBOX))
+		return reject_arithmetic(v, op, dst, "add the negative number");
+	r = pointer_add(v, op, &result, src, true);
+	if (r)
+		return r;
+	*dst = result;
+	dst->node = node_new(v, dst->node, src->node);
+	return 0;
+}
+
+/* A pointer with an operation that keeps none: of a difference a number comes out, if that may be known. */
 static int alu_on_pointers(struct verify *v, const struct vm_op *op, struct alu alu, struct value *dst,
                            const struct value *src)
 {
 	bool both = value_is_pointer(dst) && value_is_pointer(src);
-	struct value result;
 
 	if (alu.wide && !both && alu.op == SCALAR_ADD)
 		return alu_add(v, op, dst, src);
-	if (alu.wide && !both && alu.op == SCALAR_SUB && value_is_pointer(dst) && dst->kind != VALUE_STACK) {
-		result = *dst;
-		int r = pointer_add(v, op, &result, src, true);
-		if (!r) {
-			*dst = result;
-			dst->node = node_new(v, dst->node, src->node);
-		}
-		return r;
-	}
-	if (alu.wide && !both && alu.op == SCALAR_SUB && value_is_pointer(dst)) {
-		result = *dst;
-		int r = pointer_add(v, op, &result, src, true);
-		if (!r)
-			*dst = result;
-		return r;
-	}
+	if (alu.wide && !both && alu.op == SCALAR_SUB && value_is_pointer(dst))
+		return alu_subtract(v, op, dst, src);
 	if (alu.wide && alu.op == SCALAR_SUB && both && dst->kind == src->kind &&
 	    (verify_leaks(v) || dst->kind == VALUE_BUFFER)) {
 		*dst = value_unknown(v);
@@ -181,11 +183,13 @@ static int alu_on_pointers(struct verify *v, const struct vm_op *op, struct alu 
 		return reject_arithmetic(
 		        v, op, value_is_pointer(dst) ? dst : src,
 		        "here a program may not learn a pointer's value; add and subtract numbers only");
-	if (!alu.wide && !both && alu.op == SCALAR_ADD)
+	if (alu.op != SCALAR_SUB)
 		return reject_arithmetic(v, op, value_is_pointer(dst) ? dst : src,
-		                         "use a 64-bit operation: this one cuts the pointer off");
+		                         alu.wide || both || alu.op != SCALAR_ADD
+		                                 ? "only numbers may be combined so"
+		                                 : "use a 64-bit operation: this one cuts the pointer off");
 	if (alu.wide && !both)
-		return reject_arithmetic(v, op, value_is_pointer(dst) ? dst : src, "only numbers may be combined so");
+		return reject_arithmetic(v, op, src, "subtract from the pointer, not from a number");
 	*dst = value_unknown(v);
 	if (!alu.wide)
 		scalar_zero_extend(&dst->number);
@@ -351,7 +355,7 @@ static int alu_one(struct verify *v, const struct vm_op *op, struct value *dst)
 	static const uint8_t widths[] = {16, 32, 64};
 
 	if (value_is_pointer(dst)) {
-		if (!verify_leaks(v) || op->op == VM_NEG64)
+		if (!verify_leaks(v))
 			return reject_arithmetic(v, op, dst, "only numbers allow it");
 		*dst = value_unknown(v);
 	}
@@ -365,6 +369,27 @@ static int alu_one(struct verify *v, const struct vm_op *op, struct value *dst)
 		scalar_swap(widths[op->op - VM_BSWAP16], true, &dst->number);
 	value_forget_relations(dst);
 	dst->node = node_new(v, dst->node, 0);
+	return 0;
+}
+
+/* Constants that the standard gives a meaning, and the kernel refuses: not every machine has that. */
+static int check_constant(struct verify *v, const struct vm_op *op, struct alu alu)
+{
+	const unsigned bits = alu.wide ? 64 : 32;
+	bool divides = alu.op == SCALAR_DIV || alu.op == SCALAR_SDIV || alu.op == SCALAR_MOD || alu.op == SCALAR_SMOD;
+	bool shifts = alu.op == SCALAR_LSH || alu.op == SCALAR_RSH || alu.op == SCALAR_ARSH;
+
+	if (v->kind->flags & KIND_SANDBOX || op_has_source(op))
+		return 0;
+	if (divides && op->imm == 0)
+		return verify_reject(v, PICKET_REJECT_MALFORMED, NULL,
+		                     "a division by 0 is undefined in C: leave it out, or divide by something else",
+		                     "r%u is divided by the constant 0, which the kernel does not load", op->dst);
+	if (shifts && (op->imm < 0 || op->imm >= (int)bits))
+		return verify_reject(v, PICKET_REJECT_MALFORMED, NULL,
+		                     "a shift by all bits or more is undefined in C: shift by fewer",
+		                     "r%u is shifted by %lld, and has %u bits: the kernel does not load that", op->dst,
+		                     (long long)op->imm, bits);
 	return 0;
 }
 
@@ -401,6 +426,9 @@ int verify_alu(struct verify *v, const struct vm_op *op)
 		return r;
 	if (!alu_find(op, &alu))
 		return alu_one(v, op, dst);
+	r = check_constant(v, op, alu);
+	if (r)
+		return r;
 	if (value_is_pointer(dst) || value_is_pointer(src)) {
 		struct value operand = *src;
 		return alu_on_pointers(v, op, alu, dst, &operand);

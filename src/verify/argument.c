@@ -184,7 +184,9 @@ static int check_dynptr_memory(struct verify *v, const struct argument *a)
 
 static int check_context(struct verify *v, const struct argument *a)
 {
-	if (a->value->kind != VALUE_CONTEXT || a->value->offset || !scalar_is_constant(&a->value->number, NULL))
+	const uint8_t context = v->kind->flags & KIND_MEMORY_LENGTH ? VALUE_BUFFER : VALUE_CONTEXT;
+
+	if (a->value->kind != context || a->value->offset || !scalar_is_constant(&a->value->number, NULL))
 		return argument_reject(v, a, "the context, as it was at the program's beginning");
 	return 0;
 }

@@ -497,6 +497,43 @@ static int verify_throw(struct verify *v)
 	return r;
 }
 
+/* In a function of the program, the other program takes its place, and returns to its caller: any number, and the packet may
+ * have moved. This path goes on where the tail call fails, another one there. */
+static int tail_call_taken(struct verify *v)
+{
+	struct state *s = v->state, *other;
+	uint32_t back = state_top(s)->return_op;
+	bool callback = state_top(s)->callback;
+	struct frame *caller;
+	int r;
+
+	v->changes_packet = true;
+	if (s->frame_count == 1)
+		return 0;
+	other = state_copy(v, s);
+	if (!other)
+		return verify_limit(v, "memory");
+	frame_pop(v, other);
+	v->state = other;
+	r = verify_forget_packet(v);
+	v->state = s;
+	caller = r ? NULL : state_frame(v, other, other->frame_count - 1);
+	if (!caller) {
+		state_free(v, other);
+		return -ENOMEM;
+	}
+	other->op = back;
+	if (!callback) {
+		caller->registers[0] = value_unknown(v);
+		other->op++;
+	}
+	if (other->parent)
+		other->parent->branches++;
+	other->next = v->waiting;
+	v->waiting = other;
+	return 0;
+}
+
 static int check_effects(struct verify *v, const struct verify_proto *p, const struct call_facts *facts)
 {
 	int r = 0;
@@ -516,6 +553,8 @@ static int check_effects(struct verify *v, const struct verify_proto *p, const s
 	if (!r && p->id == BPF_FUNC_tail_call && v->state->reference_count)
 		r = verify_reject(v, PICKET_REJECT_REFERENCE_LEAK, NULL, "release it before the tail call",
 		                  "a tail call leaves the program without releasing what it acquired");
+	if (!r && p->id == BPF_FUNC_tail_call)
+		r = tail_call_taken(v);
 	return r;
 }
 

@@ -91,7 +91,7 @@ struct replay;
 int replay_new(const struct verify *v, const struct example_path *path, struct replay **ret_replay) must_check;
 void replay_free(struct replay *r);
 enum replay_outcome {
-	REPLAY_RIGHT,   /* nothing went wrong, and the input cannot be improved */
+	REPLAY_RIGHT,   /* nothing went wrong, and the input cannot be improved; or enough was run */
 	REPLAY_CHANGED, /* the input was changed: once more */
 	REPLAY_WRONG,   /* it went wrong as predicted */
 };

@@ -445,6 +445,50 @@ static void explain_place_of(struct verify *v)
 	explain_write(verdict->function, sizeof(verdict->function), "%s", explain_function(v, verdict->insn));
 }
 
+/* A character that a terminal might obey; of two bytes: U+0080 to U+009F. */
+static bool is_control(const char *character, size_t length)
+{
+	const uint8_t first = (uint8_t)character[0];
+
+	return length == 2 ? first == 0xc2 && (uint8_t)character[1] < 0xa0
+	                   : (first < ' ' && first != '\t') || first == 0x7f;
+}
+
+static void text_clean(char *text)
+{
+	size_t left = strlen(text);
+
+	while (left) {
+		size_t length = utf8_next(text, left);
+		bool bad = !length || is_control(text, length);
+		length = MAX(length, 1);
+		if (bad)
+			memset(text, '?', length);
+		text += length;
+		left -= length;
+	}
+}
+
+static void place_clean(struct picket_place *place)
+{
+	text_clean(place->file);
+	text_clean(place->text);
+}
+
+void verify_clean_texts(struct picket_verdict *verdict)
+{
+	char *const texts[] = {verdict->text,   verdict->function, verdict->reason,
+	                       verdict->detail, verdict->hint,     verdict->example_text};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		text_clean(texts[i]);
+	place_clean(&verdict->place);
+	for (size_t i = 0; i < verdict->step_count; i++) {
+		text_clean(verdict->steps[i].text);
+		place_clean(&verdict->steps[i].place);
+	}
+}
+
 void verify_explain(struct verify *v, bool rejected)
 {
 	struct picket_verdict *verdict = v->verdict;
@@ -456,6 +500,7 @@ void verify_explain(struct verify *v, bool rejected)
 	if (rejected) {
 		explain_place_of(v);
 		example_find(v);
+		verify_clean_texts(verdict);
 	}
 	free(v->path);
 	v->path = NULL;
@@ -471,25 +516,29 @@ int verify_limit(struct verify *v, const char *what)
 
 static size_t value_write(char *text, size_t size, const struct value *value)
 {
+	const struct range *range = &value->number.wide;
 	uint64_t constant;
 	int n;
 
 	if (value->kind == VALUE_NUMBER && scalar_is_constant(&value->number, &constant))
 		n = snprintf(text, size, "%lld", (long long)constant);
+	else if (value->kind == VALUE_NUMBER && range->smin >= 0)
+		n = snprintf(text, size, "[%llu, %llu]", (unsigned long long)range->umin,
+		             (unsigned long long)range->umax);
 	else if (value->kind == VALUE_NUMBER)
-		n = snprintf(text, size, "[%llu, %llu]", (unsigned long long)value->number.wide.umin,
-		             (unsigned long long)value->number.wide.umax);
+		n = snprintf(text, size, "[%llu, %llu], signed [%lld, %lld]", (unsigned long long)range->umin,
+		             (unsigned long long)range->umax, (long long)range->smin, (long long)range->smax);
 	else
 		n = snprintf(text, size, "%s%s%+d+[%lld, %lld]", value_kind_name(value->kind),
-		             value->flags & VALUE_MAYBE_NULL ? " or NULL" : "", value->offset,
-		             (long long)value->number.wide.smin, (long long)value->number.wide.smax);
+		             value->flags & VALUE_MAYBE_NULL ? " or NULL" : "", value->offset, (long long)range->smin,
+		             (long long)range->smax);
 	return n < 0 ? 0 : MIN((size_t)n, size - 1);
 }
 
 void verify_trace(struct verify *v)
 {
 	const struct frame *f = state_top(v->state);
-	char text[1024];
+	char text[2048];
 	size_t used = 0;
 
 	text[0] = '\0';

@@ -10,6 +10,7 @@
  * gets a number back. What is held over a call (locks, references) does reach them: then they are walked into.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include "verify/verify_int.h"
 #include "vm/image.h"
 
@@ -98,14 +99,75 @@ static bool parameter_read(const struct verify *v, const struct vm_btf *b, uint3
 	}
 }
 
-/* __arg_nonnull, __arg_ctx; false: one that is not understood. */
-static bool tags_read(const struct vm_btf *b, uint32_t function, struct verify_global *g)
+/* What is said of functions' parameters, sorted by function. */
+struct tags {
+	struct tag {
+		uint32_t function, id;
+	} * list;
+	size_t count;
+};
+
+static void tags_done(struct tags *tags)
 {
+	free(tags->list);
+}
+
+static int tag_compare(const void *a, const void *b)
+{
+	const struct tag *x = a, *y = b;
+
+	if (x->function != y->function)
+		return x->function < y->function ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static bool is_parameter_tag(const struct vm_btf_type *t)
+{
+	return t->kind == BTF_KIND_DECL_TAG && strncmp(t->name, "arg:", 4) == 0;
+}
+
+/* ret_tags: tags_done(). false: no memory. */
+static bool tags_find(const struct vm_btf *b, struct tags *ret_tags)
+{
+	size_t count = 0;
+
 	for (uint32_t id = 1; id <= b->type_count; id++) {
 		struct vm_btf_type t = vm_btf_type(b, id);
+		count += is_parameter_tag(&t);
+	}
+	*ret_tags = (struct tags){.list = malloc((count + 1) * sizeof(*ret_tags->list))};
+	if (!ret_tags->list)
+		return false;
+	for (uint32_t id = 1; id <= b->type_count; id++) {
+		struct vm_btf_type t = vm_btf_type(b, id);
+		if (is_parameter_tag(&t))
+			ret_tags->list[ret_tags->count++] = (struct tag){t.type, id};
+	}
+	qsort(ret_tags->list, ret_tags->count, sizeof(*ret_tags->list), tag_compare);
+	return true;
+}
+
+/* The first one of a function, or of one behind it. */
+static size_t tags_first(const struct tags *tags, uint32_t function)
+{
+	size_t low = 0, high = tags->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (tags->list[middle].function < function)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* __arg_nonnull, __arg_ctx; false: one that is not understood. */
+static bool tags_read(const struct vm_btf *b, const struct tags *tags, uint32_t function, struct verify_global *g)
+{
+	for (size_t i = tags_first(tags, function); i < tags->count && tags->list[i].function == function; i++) {
+		struct vm_btf_type t = vm_btf_type(b, tags->list[i].id);
 		int32_t index;
-		if (t.kind != BTF_KIND_DECL_TAG || t.type != function || strncmp(t.name, "arg:", 4) != 0)
-			continue;
 		memcpy(&index, t.parts, sizeof(index));
 		if (index < 0 || (uint32_t)index >= g->parameter_count)
 			return false;
@@ -119,7 +181,7 @@ static bool tags_read(const struct vm_btf *b, uint32_t function, struct verify_g
 	return true;
 }
 
-static bool signature_read(const struct verify *v, uint32_t type, struct verify_global *g)
+static bool signature_read(const struct verify *v, const struct tags *tags, uint32_t type, struct verify_global *g)
 {
 	const struct vm_btf *b = &v->program->image->btf;
 	struct vm_btf_type function, prototype;
@@ -138,30 +200,32 @@ static bool signature_read(const struct verify *v, uint32_t type, struct verify_
 		if (!parameter_read(v, b, p.type, &g->parameters[i]))
 			return false;
 	}
-	return tags_read(b, type, g);
+	return tags_read(b, tags, type, g);
 }
 
-static void note_signature(const struct verify *v, uint32_t type, struct verify_global *ret_global)
+static void note_signature(const struct verify *v, const struct tags *tags, uint32_t type,
+                           struct verify_global *ret_global)
 {
 	struct verify_global g = {.status = GLOBAL_UNKNOWN, .by_signature = true};
 
-	if (signature_read(v, type, &g))
+	if (signature_read(v, tags, type, &g))
 		*ret_global = g;
 }
 
 void global_find(struct verify *v)
 {
 	const struct picket_image *image = v->program->image;
+	_cleanup_(tags_done) struct tags tags = {0};
 	struct picket_image_function f;
 	uint32_t next = 1;
 
-	if (!image || v->kind->flags & KIND_SANDBOX)
+	if (!image || v->code.function_count < 2 || v->kind->flags & KIND_SANDBOX || !tags_find(&image->btf, &tags))
 		return;
 	for (size_t i = 1; picket_image_function(image, v->program->index, i, &f); i++) {
 		while (next < v->code.function_count && v->code.functions[next].insn < f.insn)
 			next++;
 		if (next < v->code.function_count && v->code.functions[next].insn == f.insn && f.global)
-			note_signature(v, f.type, &v->globals[next]);
+			note_signature(v, &tags, f.type, &v->globals[next]);
 	}
 }
 

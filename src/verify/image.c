@@ -206,6 +206,7 @@ static int reject_relocation(enum picket_kind kind, const struct picket_error *e
 	snprintf(verdict->place.file, sizeof(verdict->place.file), "%s", error->file);
 	verdict->place.line = error->line;
 	verdict->place.column = error->column;
+	verify_clean_texts(verdict);
 	*ret_verdict = verdict;
 	return 0;
 }

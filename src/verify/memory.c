@@ -247,7 +247,9 @@ static int context_at(struct verify *v, const struct value *p, int64_t offset, u
 
 	if (!scalar_is_constant(&p->number, &variable))
 		return reject_context(v, p, offset, size, "the offset must be a constant");
-	*ret_at = p->offset + offset + (int64_t)variable;
+	if (p->offset + (int64_t)variable) /* the kernel puts others in the place of such instructions */
+		return reject_context(v, p, offset, size, "its address was moved before");
+	*ret_at = offset;
 	if (*ret_at < 0 || *ret_at + size > v->kind->context_size)
 		return reject_context(v, p, *ret_at, size, "outside of it");
 	if (*ret_at % size)
@@ -470,7 +472,7 @@ static int verify_atomic(struct verify *v, const struct vm_op *op, struct value 
 	r = check_atomic(v, p);
 	if (r)
 		return r;
-	if (value_is_pointer(src) || (compares && value_is_pointer(r0)))
+	if ((value_is_pointer(src) || (compares && value_is_pointer(r0))) && !verify_leaks(v))
 		return verify_reject(v, PICKET_REJECT_POINTER_LEAK, src, "use a number",
 		                     "an atomic operation would store a pointer");
 	r = check_alignment(v, p, op->offset, size, true);
@@ -485,7 +487,7 @@ static int verify_atomic(struct verify *v, const struct vm_op *op, struct value 
 	r = store(v, verify_register_name(op->dst), p, op->offset, size, &written);
 	if (r || !fetches)
 		return r;
-	*(compares ? r0 : src) = value_number(v, scalar_loaded(size, false));
+	*(compares ? r0 : src) = old.kind == VALUE_NUMBER ? old : value_number(v, scalar_loaded(size, false));
 	return 0;
 }
 

@@ -39,8 +39,9 @@ bool explain_place(const struct verify *v, uint32_t insn, struct picket_place *r
 		return false;
 	ret_place->line = line;
 	ret_place->column = column;
-	explain_write(ret_place->file, sizeof(ret_place->file), "%s", file);
-	explain_write(ret_place->text, sizeof(ret_place->text), "%s", text);
+	/* no further than they are shown: a line may be as long as the object */
+	explain_write(ret_place->file, sizeof(ret_place->file), "%.*s", (int)sizeof(ret_place->file) - 1, file);
+	explain_write(ret_place->text, sizeof(ret_place->text), "%.*s", (int)sizeof(ret_place->text) - 1, text);
 	return true;
 }
 
@@ -161,6 +162,12 @@ const char *explain_map_type(uint32_t type)
 	return type < ARRAY_SIZE(names) ? names[type] : "unknown";
 }
 
+/* Without a look at more of the text than the name is long. */
+static bool is_named(const char *text, struct str name)
+{
+	return !strncmp(text, name.data, name.length) && !text[name.length];
+}
+
 /* A variable of a section of data: by its name, as the linker has not written offsets into the types yet. */
 static bool variable_find(const struct picket_image *image, const char *section, struct str name,
                           uint32_t *ret_variable)
@@ -171,7 +178,7 @@ static bool variable_find(const struct picket_image *image, const char *section,
 			continue;
 		for (uint32_t i = 0; i < type.count; i++) {
 			uint32_t variable = vm_btf_variable(&type, i).type;
-			if (str_equals(name, vm_btf_type(&image->btf, variable).name)) {
+			if (is_named(vm_btf_type(&image->btf, variable).name, name)) {
 				*ret_variable = variable;
 				return true;
 			}

@@ -394,6 +394,8 @@ void reason_malformed(struct verify *v)
 	const uint32_t insn = v->verdict->insn;
 
 	reason(v, "%s", v->verdict->detail);
+	if (v->verdict->hint[0])
+		return;
 	if (insn < v->insn_count && v->insns[insn].code == (BPF_JMP | BPF_CALL | BPF_X))
 		hint(v, "a call by a pointer: compile it with clang 19 or newer, or call functions by their names");
 	else

@@ -288,6 +288,11 @@ bool reason_arithmetic(struct verify *v, const struct facts *f)
 {
 	if (!f->culprit || !value_is_pointer(f->culprit) || vm_op_accesses(f->op) || !vm_insns[f->op->op].mnemonic)
 		return false;
+	if (f->culprit->kind == VALUE_STACK && (f->op->op == VM_SUB64_REG || f->op->op == VM_SUB64_IMM)) {
+		reason(v, "a number is subtracted from an address on the stack: the kernel only takes additions");
+		hint(v, "add the negative number, or an index that counts up");
+		return true;
+	}
 	reason(v,
 	       "`%s` is applied to a pointer (%s): of pointers, only + and - of a number keep one that can be followed",
 	       operator_of(f->op), value_kind_name(f->culprit->kind));
@@ -354,7 +359,13 @@ bool reason_context(struct verify *v, const struct facts *f)
 
 	if (!f->culprit || f->culprit->kind != VALUE_CONTEXT || !vm_op_accesses(f->op) || !v->kind->field_count)
 		return false;
-	at = f->culprit->offset + f->op->offset;
+	if (f->culprit->offset) {
+		reason(v, "the context is accessed through an address that was moved by %d bytes",
+		       (int)f->culprit->offset);
+		hint(v, "keep the context's address as it is, and access its fields by their names");
+		return true;
+	}
+	at = f->op->offset;
 	field = explain_field(v, at);
 	write_fields(v, writes ? FIELD_WRITE : FIELD_READ, fields, sizeof(fields));
 	if (field && !(field->flags & (writes ? FIELD_WRITE : FIELD_READ)))

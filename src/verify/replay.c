@@ -17,6 +17,7 @@
 #define LOW_TRIES 64
 #define BUDGET 200000
 #define BUDGET_LOOP 1000000 /* after so many it is called endless, if the verifier says so, too */
+#define BUDGET_ALL 1200000  /* of all runs together; one that might take more than is left is not begun */
 
 /* ---- the program ---- */
 
@@ -171,6 +172,7 @@ int replay_new(const struct verify *v, const struct example_path *path, struct r
 		return -ENOMEM;
 	r->v = v;
 	r->path = path;
+	r->budget = BUDGET_ALL;
 	r->maps = calloc(v->map_count + 1, sizeof(struct picket_map *));
 	r->insns = malloc(v->insn_count * sizeof(*r->insns));
 	error = r->maps && r->insns ? 0 : -ENOMEM;
@@ -272,11 +274,14 @@ enum replay_outcome replay_run(struct replay *r, struct example_input *input, st
 	const struct example_input before = *input;
 	struct picket_region packet = {.data = r->low, .length = input->length, .writable = true};
 	struct picket_options options = {.plain = true, .helpers = r->helpers, .helper_count = r->helper_count};
-	struct picket_call call = {.trace = replay_follow, .user = r};
+	const uint64_t budget = v->verdict->category == PICKET_REJECT_INFINITE_LOOP ? BUDGET_LOOP : BUDGET;
+	struct picket_call call = {.trace = replay_follow, .user = r, .budget = budget};
 	struct picket_program *program = NULL;
 	enum replay_outcome outcome = REPLAY_RIGHT;
 	int error;
 
+	if (r->budget < budget)
+		return REPLAY_RIGHT;
 	r->input = input;
 	r->result = ret_result;
 	replay_follow_begin(r);
@@ -291,8 +296,8 @@ enum replay_outcome replay_run(struct replay *r, struct example_input *input, st
 		call.length = memory ? input->length : MIN(v->kind->context_size, sizeof(r->context));
 		call.regions = &packet;
 		call.region_count = !memory && input->length > 0;
-		call.budget = v->verdict->category == PICKET_REJECT_INFINITE_LOOP ? BUDGET_LOOP : BUDGET;
 		error = picket_program_run(program, &call);
+		r->budget -= MIN(r->budget, call.executed);
 		ret_result->result = call.result;
 		ret_result->executed = call.executed;
 		ret_result->return_count = r->return_count;

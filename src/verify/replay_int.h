@@ -33,6 +33,7 @@ struct replay {
 	struct picket_map **maps;
 	uint8_t *low; /* EXAMPLE_PACKET_MAX bytes */
 	uint8_t context[EXAMPLE_CONTEXT_MAX];
+	uint64_t budget; /* instructions that are left for runs */
 	/* of one run */
 	struct example_input *input;
 	struct replay_result *result;

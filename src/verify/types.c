@@ -63,9 +63,9 @@ static void note_safe(struct opened *t, uint32_t id, const char *name)
 	        {"__safe_rcu", false, false},
 	        {"__safe_rcu_or_null", false, true},
 	};
-	const char *suffix = strstr(name, "__safe_");
+	const char *suffix = memmem(name, strnlen(name, NAME_MAX_BYTES), "__safe_", strlen("__safe_"));
 
-	if (!suffix || suffix - name > UINT16_MAX || t->safe_count == SAFE_MAX)
+	if (!suffix || t->safe_count == SAFE_MAX)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
 		if (!strcmp(suffix, suffixes[i].suffix))
@@ -257,6 +257,7 @@ struct walk {
 };
 
 static bool walk_object(struct walk *w, uint32_t id, uint64_t offset, int depth);
+static bool walk_value(struct walk *w, uint32_t type, uint64_t offset, int depth);
 
 struct place {
 	uint64_t begin; /* byte */
@@ -288,6 +289,22 @@ static bool walk_plain(struct walk *w, uint32_t type, uint64_t offset, uint32_t 
 	return offset == 0 && w->bytes == POINTER_BYTES;
 }
 
+/* Numbers of an array may be read several at once. */
+static bool walk_array(struct walk *w, uint32_t array, uint32_t element, uint64_t offset, int depth)
+{
+	const uint32_t id = plain_id(w->btf, element, NULL);
+	uint32_t size, all;
+
+	if (!vm_btf_size(w->btf, element, &size) || !size || !vm_btf_size(w->btf, array, &all))
+		return false;
+	if (vm_btf_type(w->btf, id).kind == BTF_KIND_ARRAY || is_object(w->btf, id) || !all)
+		return walk_value(w, element, offset % size, depth + 1);
+	w->field = describe(w->btf, element);
+	if (w->field.what == TYPE_FIELD_NUMBER)
+		return offset + w->bytes <= all;
+	return walk_plain(w, element, offset % size, size);
+}
+
 /* offset: in something of that type, and inside of it. */
 static bool walk_value(struct walk *w, uint32_t type, uint64_t offset, int depth)
 {
@@ -296,10 +313,8 @@ static bool walk_value(struct walk *w, uint32_t type, uint64_t offset, int depth
 
 	if (depth == VM_BTF_DEPTH_MAX || ++w->steps > STEPS_MAX)
 		return false;
-	if (t.kind == BTF_KIND_ARRAY) {
-		type = vm_btf_array(&t).type;
-		return vm_btf_size(w->btf, type, &size) && size && walk_value(w, type, offset % size, depth + 1);
-	}
+	if (t.kind == BTF_KIND_ARRAY)
+		return walk_array(w, type, vm_btf_array(&t).type, offset, depth);
 	if (is_object(w->btf, id))
 		return walk_object(w, id, offset, depth + 1);
 	return vm_btf_size(w->btf, type, &size) && walk_plain(w, type, offset, size);

@@ -10,7 +10,7 @@
 #include "vm/image.h"
 
 #define SPECIALS_MAX 32 /* of one value; the kernel has a smaller limit */
-#define STEPS_MAX 4096  /* structs in structs that are looked at */
+#define STEPS_MAX 4096  /* structs in structs that are looked at, of one variable */
 
 struct verify_specials {
 	bool wrong; /* more than can be, of all or of one kind */
@@ -22,6 +22,7 @@ struct search {
 	const struct vm_btf *btf;
 	struct verify_specials *found;
 	unsigned steps;
+	bool *empty; /* by type: it was looked at, and none is in it */
 };
 
 /* A value has at most one. */
@@ -106,11 +107,25 @@ static void search_array(struct search *s, const struct vm_btf_type *t, uint32_t
 		search_type(s, a.type, at + i * size, depth + 1);
 }
 
+static void search_struct(struct search *s, const struct vm_btf_type *t, uint32_t at, int depth)
+{
+	for (uint32_t i = 0; i < t->count && !s->found->wrong; i++) {
+		struct vm_btf_member m = vm_btf_member(s->btf, t, i);
+		uint32_t bit = t->flag ? BTF_MEMBER_BIT_OFFSET(m.bit_offset) : m.bit_offset;
+
+		search_type(s, m.type, at + bit / 8, depth + 1);
+	}
+}
+
 static void search_type(struct search *s, uint32_t type, uint32_t at, int depth)
 {
-	struct vm_btf_type t = vm_btf_plain_type(s->btf, type);
+	const uint32_t id = vm_btf_plain_id(s->btf, type);
+	const size_t before = s->found->count;
+	struct vm_btf_type t = vm_btf_type(s->btf, id);
 	struct verify_special special = {.offset = at};
 
+	if (s->empty[id])
+		return;
 	if (depth == VM_BTF_DEPTH_MAX || ++s->steps > STEPS_MAX) {
 		s->found->wrong = true;
 		return;
@@ -124,13 +139,9 @@ static void search_type(struct search *s, uint32_t type, uint32_t at, int depth)
 		special.size = t.size;
 		add(s, special);
 	} else if (t.kind == BTF_KIND_STRUCT) {
-		for (uint32_t i = 0; i < t.count && !s->found->wrong; i++) {
-			struct vm_btf_member m = vm_btf_member(s->btf, &t, i);
-			uint32_t bit = t.flag ? BTF_MEMBER_BIT_OFFSET(m.bit_offset) : m.bit_offset;
-
-			search_type(s, m.type, at + bit / 8, depth + 1);
-		}
+		search_struct(s, &t, at, depth);
 	}
+	s->empty[id] = s->found->count == before && !s->found->wrong;
 }
 
 /* ---- where a map's types are ---- */
@@ -186,27 +197,31 @@ static uint32_t defined_value(const struct vm_btf *b, const char *map, bool inne
 	return 0;
 }
 
-static void search_map(const struct verify *v, uint32_t object, struct verify_specials *found)
+static int search_map(const struct verify *v, uint32_t object, struct verify_specials *found)
 {
 	const struct picket_image *image = v->program->image;
 	const uint32_t index = object & ~VERIFY_MAP_INNER;
-	struct search s = {.btf = &image->btf, .found = found};
+	_cleanup_(base_free_ptr) bool *empty = calloc((size_t)image->btf.type_count + 1, sizeof(*empty));
+	struct search s = {.btf = &image->btf, .found = found, .empty = empty};
 	struct vm_btf_type section;
 
+	if (!empty)
+		return -ENOMEM;
 	if (index >= image->map_count)
-		return;
+		return 0;
 	if (image->maps[index].origin != VM_IMAGE_DATA) {
 		search_type(&s, defined_value(s.btf, image->maps[index].name, object & VERIFY_MAP_INNER), 0, 0);
-		return;
+		return 0;
 	}
 	if (!section_find(s.btf, image->maps[index].name, &section))
-		return;
-	for (uint32_t i = 0; i < section.count; i++) {
+		return 0;
+	for (uint32_t i = 0; i < section.count && !found->wrong; i++) {
 		struct vm_btf_variable variable = vm_btf_variable(&section, i);
 
 		s.steps = 0;
 		search_type(&s, vm_btf_type(s.btf, variable.type).type, variable.offset, 0);
 	}
+	return 0;
 }
 
 /* Inner maps stand behind the others. */
@@ -223,9 +238,11 @@ static struct verify_specials *specials_of(struct verify *v, uint32_t object)
 	if (s)
 		return s;
 	s = calloc(1, sizeof(*s));
+	if (s && search_map(v, object, s)) {
+		free(s);
+		return NULL;
+	}
 	v->specials[at] = s;
-	if (s)
-		search_map(v, object, s);
 	return s;
 }
 

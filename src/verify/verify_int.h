@@ -473,6 +473,8 @@ int verify_reject(struct verify *v, enum picket_category category, const struct 
 int verify_limit(struct verify *v, const char *what);
 /* At the end, rejected or not: the place in the source, an example; and forgets what was recorded for it. */
 void verify_explain(struct verify *v, bool rejected);
+/* They repeat what the object has: what is not UTF-8 in it, and what a terminal might obey, becomes '?'. */
+void verify_clean_texts(struct picket_verdict *verdict);
 const char *value_kind_name(enum value_kind kind); /* "a packet pointer" */
 const char *verify_register_name(unsigned r);
 void verify_trace(struct verify *v);

@@ -5,12 +5,11 @@
  */
 #include <errno.h>
 #include <linux/bpf.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include "vm/vm_int.h"
+#include "check.h"
+#include "insns.h"
 
-#define INSNS_MAX 512
 #define CONTEXT_BYTES 64
 #define REGION_BYTES 48
 #define VALUE_BYTES 16
@@ -18,14 +17,6 @@
 #define AS_THEY_ARE 0x80 /* of the first byte; the others: budget */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "%s does not hold\n", #what); \
-			abort(); \
-		} \
-	} while (0)
 
 /* ---- what programs run in ---- */
 enum { MAP_ARRAY, MAP_HASH, MAPS }; /* one element each: it is always at the same address */
@@ -72,76 +63,6 @@ static void world_reset(void)
 	memset(picket_map_values(world.maps[MAP_ARRAY]), 7, VALUE_BYTES);
 	while (picket_map_next_key(world.maps[MAP_HASH], NULL, key) == 0)
 		CHECK(picket_map_delete(world.maps[MAP_HASH], key) == 0);
-}
-
-/* ---- instructions from bytes ---- */
-enum { DST = 1, SRC = 2, OFFSET = 4, IMM = 8, JUMP = 16, JUMP_LONG = 32 };
-static const uint8_t fields[VM_FORMAT_LOAD_INDEXED + 1] = {
-        [VM_FORMAT_DST] = DST,
-        [VM_FORMAT_DST_IMM] = DST | IMM,
-        [VM_FORMAT_DST_SRC] = DST | SRC,
-        [VM_FORMAT_LOAD] = DST | SRC | OFFSET,
-        [VM_FORMAT_STORE_IMM] = DST | OFFSET | IMM,
-        [VM_FORMAT_STORE_REG] = DST | SRC | OFFSET,
-        [VM_FORMAT_ATOMIC_REG] = DST | SRC | OFFSET,
-        [VM_FORMAT_JUMP] = JUMP,
-        [VM_FORMAT_JUMP_LONG] = JUMP_LONG,
-        [VM_FORMAT_JUMP_IMM] = DST | IMM | JUMP,
-        [VM_FORMAT_JUMP_REG] = DST | SRC | JUMP,
-        [VM_FORMAT_CALL_ID] = IMM,
-        [VM_FORMAT_CALL_FUNCTION] = JUMP_LONG,
-        [VM_FORMAT_CALL_DST] = DST,
-        [VM_FORMAT_WIDE] = DST | IMM,
-        [VM_FORMAT_WIDE_MAP] = DST | IMM,
-        [VM_FORMAT_WIDE_FUNCTION] = DST | JUMP_LONG,
-        [VM_FORMAT_PACKET_IMM] = IMM,
-        [VM_FORMAT_PACKET_REG] = SRC | IMM,
-};
-
-/* Some instruction, with the fields that it has and no others; jumps stay inside. */
-static struct picket_insn repair(struct picket_insn from, size_t at, size_t count)
-{
-	const struct vm_insn_info *info = &vm_insns[from.code % VM_OPCODES];
-	unsigned has = fields[info->format];
-	int32_t distance = (int32_t)((uint16_t)from.offset % count) - (int32_t)at - 1;
-	struct picket_insn insn = {.code = info->code};
-
-	if (!info->mnemonic)
-		return (struct picket_insn){.code = vm_insns[VM_EXIT].code};
-	insn.dst = has & DST ? from.dst % 11 : 0;
-	insn.src = has & SRC ? from.src % 11 : 0;
-	insn.offset = (int16_t)(has & OFFSET ? from.offset : has & JUMP ? distance : 0);
-	insn.imm = has & IMM ? from.imm : has & JUMP_LONG ? distance : 0;
-	if (info->format == VM_FORMAT_WIDE_MAP)
-		insn.imm = (int32_t)((uint32_t)from.imm % MAPS);
-	if (info->format == VM_FORMAT_CALL_ID)
-		insn.imm &= 0xff;
-	if (info->select == VM_SELECT_OFFSET)
-		insn.offset = info->value;
-	if (info->select == VM_SELECT_IMM)
-		insn.imm = info->value;
-	if (info->select == VM_SELECT_SRC)
-		insn.src = (uint8_t)info->value & 15;
-	return insn;
-}
-
-static size_t read_insns(const uint8_t *data, size_t size, bool as_they_are, struct picket_insn *insns)
-{
-	size_t count = MIN(size / sizeof(*insns), INSNS_MAX - 2);
-
-	memcpy(insns, data, count * sizeof(*insns));
-	if (as_they_are)
-		return count;
-	for (size_t i = 0; i < count; i++) {
-		insns[i] = repair(insns[i], i, count);
-		if (insns[i].code != vm_insns[VM_LDDW].code)
-			continue;
-		i++;
-		insns[i] = (struct picket_insn){.imm = insns[i - 1].src || i >= count ? 0 : insns[i].imm};
-		count = MAX(count, i + 1);
-	}
-	insns[count++] = (struct picket_insn){.code = vm_insns[VM_EXIT].code};
-	return count;
 }
 
 /* ---- runs ---- */
@@ -235,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	world_open();
 	budget = 1 + (data[0] & 0x7f) * 16u;
-	count = read_insns(data + 1, size - 1, data[0] & AS_THEY_ARE, insns);
+	count = insns_read(data + 1, size - 1, data[0] & AS_THEY_ARE, MAPS, insns);
 	p = load(insns, count, PICKET_INTERPRETER, true, false);
 	if (p)
 		run(p, budget, &first);

@@ -37,7 +37,20 @@ struct sample {
 
 #define LOOKUP \
 	"mov r6, r1\nstw [r10-4], 1\nlddw r1, map[0]\nmov r2, r10\nadd r2, -4\ncall map_lookup_elem\njeq r0, 0, +1\n"
+#define ELEMENT LOOKUP "ja +2\nmov r0, 0\nexit\n"
 #define END "mov r0, 0\nexit\n"
+
+/* r0 is an index into a value of map 0. */
+#define INDEX "lddw r1, map_value[0]\nadd r1, r0\nldxb r0, [r1]\nexit\n"
+/* r4 is the second of two functions, or the first, behind `call r4` and `exit`; r1 leads to so many bytes. */
+#define EITHER(bytes) \
+	"lddw r1, map_value[0]\nadd r1, 64\nadd r1, -" #bytes "\nlddw r4, function +11\njeq r2, 0, +7\n" \
+	"lddw r4, function +10\nmov r3, 0\nmov r3, 1\nmov r3, 2\nmov r3, 3\nmov r3, 4\n"
+#define READS(byte) "ldxb r0, [r1+" #byte "]\nexit\n"
+/* A function that takes the context; another program may return in its place. */
+#define LEAVES "lddw r2, map[3]\nmov r3, 0\ncall tail_call\nmov r0, 2\nexit\n"
+/* r6: the context, r7: one byte of the packet. */
+#define PACKET "mov r6, r1\nldxw r7, [r6+76]\nldxw r8, [r6+80]\nmov r2, r7\nadd r2, 1\njle r2, r8, +2\n" END
 
 static const struct sample samples[] = {
         /* contexts */
@@ -45,6 +58,58 @@ static const struct sample samples[] = {
         {"a packet's address", "ldxw r2, [r1+76]\n" END, ACCEPTED, KIND(SCHED_CLS)},
         {"a context read in order", "ldacqw r2, [r1]\n" END, REJECT(TYPE), KIND(SCHED_CLS)},
         {"a raw tracepoint's argument, a part of it", "ldxb r2, [r1+9]\n" END, ACCEPTED, KIND(RAW_TRACEPOINT)},
+        {"a context's address, moved", "add r1, 8\nldxw r2, [r1]\n" END, REJECT(CONTEXT), KIND(SCHED_CLS)},
+        {"a context's address, moved and moved back", "add r1, 8\nadd r1, -8\nldxw r2, [r1+8]\n" END, ACCEPTED,
+         KIND(SCHED_CLS)},
+        /* arithmetic */
+        {"a division by the constant 0", "mov r2, 7\ndiv r2, 0\n" END, REJECT(MALFORMED), KIND(SCHED_CLS)},
+        {"a remainder by it, in 32 bits", "mov r2, 7\nsmod32 r2, 0\n" END, REJECT(MALFORMED), KIND(SCHED_CLS)},
+        {"by a register that is 0", "mov r2, 7\nmov r3, 0\ndiv r2, r3\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"by the constant in the sandbox", "mov r2, 7\ndiv r2, 0\n" END, ACCEPTED, KIND(MEMORY)},
+        {"a shift by 64", "mov r2, 7\nlsh r2, 64\n" END, REJECT(MALFORMED), KIND(SCHED_CLS)},
+        {"by 63", "mov r2, 7\nlsh r2, 63\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"by 32 in 32 bits", "mov r2, 7\narsh32 r2, 32\n" END, REJECT(MALFORMED), KIND(SCHED_CLS)},
+        {"by 31 in 32 bits", "mov r2, 7\narsh32 r2, 31\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"by less than 0", "mov r2, 7\nrsh r2, -1\n" END, REJECT(MALFORMED), KIND(SCHED_CLS)},
+        {"by 64 in the sandbox", "mov r2, 7\nlsh r2, 64\n" END, ACCEPTED, KIND(MEMORY)},
+        {"the distance of two addresses", "mov r2, r1\nsub r2, r10\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"a part of it", "mov r2, r1\nsub32 r2, r10\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"two addresses, masked", "mov r2, r1\nand r2, r10\n" END, REJECT(POINTER_ARITHMETIC), KIND(SCHED_CLS)},
+        {"the same in 32 bits", "mov r2, r1\nand32 r2, r10\n" END, REJECT(POINTER_ARITHMETIC), KIND(SCHED_CLS)},
+        {"half of an address, masked", "and32 r1, 7\n" END, REJECT(POINTER_ARITHMETIC), KIND(SCHED_CLS)},
+        {"a difference in 32 bits", "sub32 r1, 7\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"a sum in 32 bits", "add32 r1, 7\n" END, REJECT(POINTER_ARITHMETIC), KIND(SCHED_CLS)},
+        {"a number less an address", "mov r2, 7\nsub r2, r1\n" END, REJECT(POINTER_ARITHMETIC), KIND(SCHED_CLS)},
+        {"the stack's address less a number", "mov r2, r10\nsub r2, 8\n" END, REJECT(POINTER_ARITHMETIC),
+         KIND(SCHED_CLS)},
+        {"the same in the sandbox", "mov r2, r10\nsub r2, 8\nstdw [r2], 0\n" END, ACCEPTED, KIND(MEMORY)},
+        {"a packet's address and 32 bits that nobody knows", "ldxw r2, [r1+76]\nldxw r3, [r1+8]\nadd r2, r3\n" END,
+         ACCEPTED, KIND(SCHED_CLS)},
+        {"it is not followed, compared or not",
+         "ldxw r2, [r1+76]\nldxw r4, [r1+80]\nldxw r3, [r1+8]\nadd r2, r3\nmov r5, r2\nadd r5, 1\njgt r5, r4, +1\n"
+         "ldxb r5, [r2]\n" END,
+         REJECT(PACKET_BOUNDS), KIND(SCHED_CLS)},
+        {"an element and 32 bits that nobody knows", "ldxw r7, [r1+8]\n" ELEMENT "add r0, r7\nldxb r1, [r0]\n" END,
+         REJECT(OUT_OF_BOUNDS), KIND(SCHED_CLS)},
+        {"an element and 64 bits", "ldxw r7, [r1+8]\nlsh r7, 2\n" ELEMENT "add r0, r7\n" END, REJECT(OUT_OF_BOUNDS),
+         KIND(SCHED_CLS)},
+        {"an address, negated", "neg r1\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"it leads nowhere", "neg r1\nldxw r2, [r1]\n" END, REJECT(NOT_A_POINTER), KIND(SCHED_CLS)},
+        /* atomics */
+        {"an address, added to the stack's number", "stdw [r10-8], 0\nlock add [r10-8], r1\n" END, ACCEPTED,
+         KIND(SCHED_CLS)},
+        {"an address of the sandbox", "stdw [r10-8], 0\nlock add [r10-8], r1\n" END, REJECT(POINTER_LEAK),
+         KIND(MEMORY)},
+        {"what was there before",
+         ELEMENT "stdw [r10-16], 5\nmov r1, 9\nlock xchg [r10-16], r1\nadd r0, r1\nldxb r2, [r0+58]\n" END, ACCEPTED,
+         KIND(SCHED_CLS)},
+        {"what was there before, one too far",
+         ELEMENT "stdw [r10-16], 5\nmov r1, 9\nlock xchg [r10-16], r1\nadd r0, r1\nldxb r2, [r0+59]\n" END,
+         REJECT(OUT_OF_BOUNDS), KIND(SCHED_CLS)},
+        {"what is there afterwards",
+         ELEMENT "stdw [r10-16], 5\nmov r1, 9\nlock xchg [r10-16], r1\nldxdw r1, [r10-16]\nadd r0, r1\n"
+                 "ldxb r2, [r0]\n" END,
+         REJECT(OUT_OF_BOUNDS), KIND(SCHED_CLS)},
         /* the stack */
         {"a pointer in four bytes", "stxw [r10-8], r1\n" END, REJECT(POINTER_LEAK), KIND(SCHED_CLS)},
         {"a pointer in eight", "stxdw [r10-8], r1\n" END, ACCEPTED, KIND(SCHED_CLS)},
@@ -84,6 +149,25 @@ static const struct sample samples[] = {
         {"a lock without types in the kernel", LOOKUP "ja +2\nmov r0, 0\nexit\nmov r1, r0\ncall spin_lock\n" END,
          REJECT(ARGUMENT), KIND(SCHED_CLS)},
         {"a tail call", "lddw r2, map[3]\nmov r3, 0\ncall tail_call\n" END, ACCEPTED, KIND(SCHED_CLS)},
+        {"a tail call in the sandbox", "lddw r2, map[3]\nmov r3, 0\ncall tail_call\n" END, ACCEPTED, KIND(MEMORY)},
+        {"with its memory, moved", "add r1, 1\nlddw r2, map[3]\nmov r3, 0\ncall tail_call\n" END, REJECT(ARGUMENT),
+         KIND(MEMORY)},
+        {"with a lock held",
+         LOOKUP
+         "ja +2\nmov r0, 0\nexit\nmov r7, r0\nmov r1, r7\ncall spin_lock\nmov r1, r6\nlddw r2, map[3]\nmov r3, 0\n"
+         "call tail_call\nmov r1, r7\ncall spin_unlock\n" END,
+         REJECT(LOCK), KIND(MEMORY)},
+        {"one of two functions, called by a register", EITHER(8) "call r4\nexit\n" READS(7) READS(0), ACCEPTED,
+         KIND(MEMORY)},
+        {"the other one, which reads more than there is", EITHER(7) "call r4\nexit\n" READS(7) READS(0),
+         REJECT(OUT_OF_BOUNDS), KIND(MEMORY)},
+        {"the result of a function in which one is taken", "call local +5\n" INDEX LEAVES, REJECT(OUT_OF_BOUNDS),
+         KIND(SCHED_CLS)},
+        {"the same result, masked", "call local +6\nand r0, 7\n" INDEX LEAVES, ACCEPTED, KIND(SCHED_CLS)},
+        {"the packet behind such a function", PACKET "mov r1, r6\ncall local +3\nldxb r0, [r7]\n" END LEAVES,
+         REJECT(PACKET_BOUNDS), KIND(SCHED_CLS)},
+        {"the packet before it", PACKET "ldxb r0, [r7]\nmov r1, r6\ncall local +2\n" END LEAVES, ACCEPTED,
+         KIND(SCHED_CLS)},
         {"a tail call with a socket in hand",
          "mov r6, r1\nstdw [r10-16], 0\nstdw [r10-8], 0\nmov r2, r10\nadd r2, -16\nmov r3, 12\nmov r4, 0\nmov r5, 0\ncall 99\n"
          "mov r7, r0\nmov r1, r6\nlddw r2, map[3]\nmov r3, 0\ncall tail_call\njeq r7, 0, +2\nmov r1, r7\ncall 86\n" END,

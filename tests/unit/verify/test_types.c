@@ -222,9 +222,10 @@ static void test_numbers(void **state)
 	is_number(m, m->task, BITS, 1);
 	is_number(m, m->task, BITS, 4);
 	is_number(m, m->task, TEXT + 7, 1);
+	is_number(m, m->task, TEXT + 4, 4); /* several elements at once */
 	is_number(m, m->task, INNER, 8);
 	is_none(m, m->task, PID, 8);      /* behind the field's end */
-	is_none(m, m->task, TEXT + 4, 8); /* two elements at once */
+	is_none(m, m->task, TEXT + 4, 8); /* behind the last element */
 	is_none(m, m->task, -1, 1);
 	is_none(m, m->task, INT64_MAX, 8);
 	is_none(m, m->file, 8, 1);
