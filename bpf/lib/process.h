@@ -20,10 +20,10 @@ struct {
 	__type(value, struct sieve_process);
 } sieve_processes SEC(".maps");
 
-volatile bool sieve_by_process;         /* somebody has written there */
+volatile bool sieve_by_process;           /* somebody has written there */
 volatile __u8 event_changes[EVENT_TYPES]; /* CHANGES_*: set by the loader */
-__u32 kin_epoch;                        /* counts changes that may concern other processes' ancestors */
-volatile __u32 user_epoch;              /* counts what user space has learned otherwise */
+__u32 kin_epoch;                          /* counts changes that may concern other processes' ancestors */
+volatile __u32 user_epoch;                /* counts what user space has learned otherwise */
 
 /* Does any process descend from this one? Its other threads may have children of their own. */
 static __always_inline bool process_has_children(struct task_struct *leader)

@@ -19,10 +19,10 @@ struct {
 
 /* ---- texts, eight bytes at a time ---- */
 #define BYTES(byte) (0x0101010101010101ull * (byte))
-#define TEXT_PLAIN 1      /* printable ASCII */
-#define TEXT_SLASHES 2    /* two slashes stand together */
-#define TEXT_DOUBTFUL 4   /* something might be resolved: a component that begins with a dot, or is empty */
-#define TEXT_PROC 8       /* begins with /proc/ */
+#define TEXT_PLAIN 1    /* printable ASCII */
+#define TEXT_SLASHES 2  /* two slashes stand together */
+#define TEXT_DOUBTFUL 4 /* something might be resolved: a component that begins with a dot, or is empty */
+#define TEXT_PROC 8     /* begins with /proc/ */
 
 /* The top bit of each byte that is `byte`. */
 static __always_inline __u64 bytes_equal(__u64 word, __u8 byte)
@@ -176,7 +176,8 @@ static __always_inline bool sieve_set_name(struct scratch *s, __u32 n, struct ev
 }
 
 /* Is what was asked for, from the directory on that it is relative to, just the path that was reached? */
-static __always_inline bool sieve_is_reached(struct scratch *s, const struct event_path *asked, struct event_slot reached)
+static __always_inline bool sieve_is_reached(struct scratch *s, const struct event_path *asked,
+                                             struct event_slot reached)
 {
 	__u32 before = 0;
 

@@ -3,8 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/judging.h"
+#include "cli/rules.h"
 #include "cli/ui.h"
 #include "core/log.h"
+#include "core/sieve.h"
 #include "loader/loader.h"
 
 #define OUT_BYTES_MAX (1u << 20)
@@ -17,6 +20,10 @@ struct findings {
 	size_t requirement_count;
 	struct loader_sensor_report sensors[SENSORS_MAX];
 	size_t sensor_count;
+	bool sieve_known; /* the rules could be read */
+	size_t rule_count;
+	struct sieve_status sieve;
+	struct event_set unsieved; /* types of events of which all are sent that happen */
 	bool fatal, degraded;
 };
 
@@ -51,6 +58,40 @@ static void findings_get(struct findings *f)
 		f->degraded |= sensor_mark(&f->sensors[i]) != MARK_GOOD;
 	}
 	f->fatal |= working == 0;
+}
+
+/* ---- the sieve of the rules ---- */
+
+static void find_unsieved(const struct rule_set *rules, struct findings *f)
+{
+	struct event_set wanted = {0};
+	rule_set_events(rules, &wanted);
+	for (size_t i = 0; i < f->sieve.count; i++) {
+		const struct sieve_program *p = &f->sieve.programs[i];
+		for (size_t t = 0; t < p->type_count && !p->why[0]; t++)
+			wanted.bits[p->types[t] / 64] &= ~(1ull << p->types[t] % 64);
+	}
+	f->unsieved = wanted;
+}
+
+/* What is wrong with the rules is told by `picket rules check`. */
+static int sieve_get(const struct args *args, struct findings *f)
+{
+	_cleanup_(rule_programs_freep) struct rule_programs *programs = NULL;
+	_cleanup_(rule_set_freep) struct rule_set *rules = NULL;
+	struct rules_options options;
+	int r = rules_options_init(args, &options);
+	if (r != CLI_OK)
+		return r;
+	if (rules_options_load(args, &options, false, &rules) != CLI_OK || rule_programs_new(rules, &programs) < 0)
+		return args_get(args, "rules") ? CLI_BAD : CLI_OK;
+	sieve_try(programs, &f->sieve);
+	f->sieve_known = true;
+	f->rule_count = rule_set_count(rules);
+	for (size_t i = 0; i < f->sieve.count; i++)
+		f->degraded |= f->sieve.programs[i].why[0] != '\0';
+	find_unsieved(rules, f);
+	return CLI_OK;
 }
 
 /* ---- text ---- */
@@ -114,6 +155,34 @@ static void add_verdict(const struct sheet *s, const struct findings *f)
 	buf_printf(s->out, "\n%s%s%s\n", ui_code(s->color, code), text, ui_code(s->color, UI_RESET));
 }
 
+static void add_sieve_program(const struct sheet *s, const struct sieve_program *p)
+{
+	_cleanup_(buf_done) struct buf types;
+	buf_init(&types, OUT_BYTES_MAX);
+	for (size_t i = 0; i < p->type_count; i++)
+		buf_printf(&types, "%s%s", i ? " " : "", event_type_info(p->types[i])->name);
+	add_head(s, p->why[0] ? MARK_WEAK : MARK_GOOD, types.data ? types.data : "");
+	if (p->why[0])
+		buf_printf(s->out, "all pass\n");
+	else
+		buf_printf(s->out, "%zu instructions, which this kernel takes\n", p->insn_count);
+	add_note(s, "refused:", p->why);
+}
+
+static void add_sieve(const struct sheet *s, const struct findings *f)
+{
+	_cleanup_(buf_done) struct buf types;
+	buf_init(&types, OUT_BYTES_MAX);
+	buf_printf(s->out, "\n%sSieve: what the kernel drops because none of %zu rules can match%s\n",
+	           ui_code(s->color, UI_BOLD), f->rule_count, ui_code(s->color, UI_RESET));
+	for (size_t i = 0; i < f->sieve.count; i++)
+		add_sieve_program(s, &f->sieve.programs[i]);
+	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++)
+		if (event_set_has(&f->unsieved, type))
+			buf_printf(&types, "%s%s", types.length ? " " : "", event_type_info(type)->name);
+	add_note(s, "by the process alone:", types.data);
+}
+
 static void add_text(const struct sheet *s, const struct findings *f)
 {
 	buf_printf(s->out, "%sThis machine%s\n", ui_code(s->color, UI_BOLD), ui_code(s->color, UI_RESET));
@@ -122,6 +191,8 @@ static void add_text(const struct sheet *s, const struct findings *f)
 	buf_printf(s->out, "\n%sSensors%s\n", ui_code(s->color, UI_BOLD), ui_code(s->color, UI_RESET));
 	for (size_t i = 0; i < f->sensor_count; i++)
 		add_sensor(s, &f->sensors[i]);
+	if (f->sieve_known)
+		add_sieve(s, f);
 	add_verdict(s, f);
 }
 
@@ -168,6 +239,8 @@ static void add_json(const struct findings *f, struct buf *out)
 	for (size_t i = 0; i < f->sensor_count; i++)
 		json_sensor(&j, &f->sensors[i]);
 	json_end_array(&j);
+	if (f->sieve_known)
+		sieve_report(&f->sieve, &j);
 	json_end_object(&j);
 	buf_add_char(out, '\n');
 }
@@ -180,12 +253,15 @@ int command_doctor(const struct args *args)
 		return CLI_USAGE;
 	buf_init(&out, OUT_BYTES_MAX);
 	findings_get(&findings);
+	int r = findings.fatal ? CLI_OK : sieve_get(args, &findings);
+	if (r != CLI_OK)
+		return r;
 	const struct sheet sheet = {&out, ui_color(args, STDOUT_FILENO), MIN(ui_width(STDOUT_FILENO), 110u)};
 	if (args_has(args, "json"))
 		add_json(&findings, &out);
 	else
 		add_text(&sheet, &findings);
-	int r = ui_print(&out);
+	r = ui_print(&out);
 	if (r != CLI_OK)
 		return r;
 	return findings.fatal ? CLI_IMPOSSIBLE : findings.degraded ? CLI_BAD : CLI_OK;

@@ -100,12 +100,12 @@ static void add_formula(const struct look *l, const struct rule_explanation *e, 
 	}
 }
 
-static void add_types(const struct look *l, const struct rule_part *part)
+static void add_type_names(const struct look *l, const char *const *types, size_t count)
 {
 	_cleanup_(buf_done) struct buf names;
 	buf_init(&names, 1 << 16);
-	for (size_t i = 0; i < part->type_count; i++)
-		buf_printf(&names, "%s%s", i > 0 ? " " : "", part->types[i]);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&names, "%s%s", i > 0 ? " " : "", types[i]);
 	buf_printf(l->out, "%*s%s", INDENT, "", ui_code(l->color, UI_GREEN));
 	ui_add_wrapped(buf_str(&names), INDENT, INDENT, l->width, l->out);
 	buf_printf(l->out, "%s\n", ui_code(l->color, UI_RESET));
@@ -115,8 +115,55 @@ static void add_formulas(const struct look *l, const struct rule_explanation *e)
 {
 	heading(l, "Order of evaluation");
 	for (size_t i = 0; i < e->part_count; i++) {
-		add_types(l, &e->parts[i]);
+		add_type_names(l, e->parts[i].types, e->parts[i].type_count);
 		add_formula(l, e, &e->parts[i]);
+	}
+}
+
+/* ---- text: what the kernel decides ---- */
+
+static void add_wrapped_item(const struct look *l, const char *label, struct str text)
+{
+	unsigned column = 2 * INDENT + 9;
+	buf_printf(l->out, "%*s%-9s", 2 * INDENT, "", label);
+	ui_add_wrapped(text, column, column, MAX(l->width, column + TEXT_COLUMNS_LEAST), l->out);
+	buf_add_char(l->out, '\n');
+}
+
+static void add_open(const struct look *l, const struct rule_sieve_case *c)
+{
+	for (size_t i = 0; i < c->open_count; i++) {
+		buf_printf(l->out, "%s", ui_code(l->color, UI_DIM));
+		add_wrapped_item(l, i == 0 ? "open" : "", c->open[i]);
+		buf_printf(l->out, "%s", ui_code(l->color, UI_RESET));
+	}
+}
+
+static void add_case(const struct look *l, const char *name, const struct rule_sieve_case *c)
+{
+	switch (c->fate) {
+	case RULE_SIEVE_NEVER:
+		add_wrapped_item(l, name, STR("nothing passes: it cannot match"));
+		break;
+	case RULE_SIEVE_ALWAYS:
+		add_wrapped_item(l, name, STR("all passes, unless the rule cannot match the process"));
+		break;
+	case RULE_SIEVE_DECIDES:
+		add_wrapped_item(l, name, c->condition);
+		break;
+	}
+	add_open(l, c);
+}
+
+static void add_sieve(const struct look *l, const struct rule_explanation *e)
+{
+	if (e->sieve_count == 0)
+		return;
+	heading(l, "What passes the sieve: decided in the kernel, before the event is sent");
+	for (size_t i = 0; i < e->sieve_count; i++) {
+		add_type_names(l, e->sieve[i].types, e->sieve[i].type_count);
+		for (unsigned state = 0; state < RULE_SIEVE_STATES; state++)
+			add_case(l, rule_sieve_state_name(state), &e->sieve[i].cases[state]);
 	}
 }
 
@@ -190,7 +237,7 @@ static void add_cost(const struct look *l, const struct rule_explanation *e)
 	heading(l, "At most that many instructions, proven by the verifier; helpers are not counted");
 	for (size_t i = 0; i < e->part_count; i++) {
 		const struct rule_part *part = &e->parts[i];
-		add_types(l, part);
+		add_type_names(l, part->types, part->type_count);
 		add_bound(l, "all rules for such an event", greatest_bound(part));
 		buf_printf(l->out, "%14zu  this rule's own part\n", part->code_count);
 		if (part->pattern_bound > 0)
@@ -209,6 +256,7 @@ void rules_add_decision(const struct rule_explanation *e, bool bytecode, bool co
 	if (e->atom_count > 0)
 		add_atoms(&l, e);
 	add_formulas(&l, e);
+	add_sieve(&l, e);
 	if (bytecode)
 		add_bytecode(&l, e);
 	add_cost(&l, e);
@@ -288,6 +336,37 @@ static void json_part(struct json *j, const struct rule_part *part, bool bytecod
 	json_end_object(j);
 }
 
+static void json_case(struct json *j, const struct rule_sieve_case *c)
+{
+	static const char *const fates[] = {
+	        [RULE_SIEVE_NEVER] = "never", [RULE_SIEVE_DECIDES] = "condition", [RULE_SIEVE_ALWAYS] = "always"};
+	json_begin_object(j);
+	ui_json_text(j, "passes", fates[c->fate]);
+	json_key(j, "condition");
+	json_str(j, c->condition);
+	json_key(j, "open");
+	json_begin_array(j);
+	for (size_t i = 0; i < c->open_count; i++)
+		json_str(j, c->open[i]);
+	json_end_array(j);
+	json_end_object(j);
+}
+
+static void json_sieve(struct json *j, const struct rule_sieve_part *part)
+{
+	json_begin_object(j);
+	json_key(j, "types");
+	json_begin_array(j);
+	for (size_t i = 0; i < part->type_count; i++)
+		json_text(j, part->types[i]);
+	json_end_array(j);
+	for (unsigned state = 0; state < RULE_SIEVE_STATES; state++) {
+		json_key(j, rule_sieve_state_name(state));
+		json_case(j, &part->cases[state]);
+	}
+	json_end_object(j);
+}
+
 void rules_json_decision(const struct rule_explanation *e, bool bytecode, struct json *j)
 {
 	json_key(j, "atoms");
@@ -299,6 +378,11 @@ void rules_json_decision(const struct rule_explanation *e, bool bytecode, struct
 	json_begin_array(j);
 	for (size_t i = 0; i < e->part_count; i++)
 		json_part(j, &e->parts[i], bytecode);
+	json_end_array(j);
+	json_key(j, "sieve");
+	json_begin_array(j);
+	for (size_t i = 0; i < e->sieve_count; i++)
+		json_sieve(j, &e->sieve[i]);
 	json_end_array(j);
 	json_number(j, "process_bound", e->process_bound);
 	json_number(j, "process_instructions", e->process_insns);

@@ -18,7 +18,7 @@ struct run {
 	struct judge *judge;
 	struct pipeline *pipeline;
 	struct live *live; /* borrowed; NULL: not yet */
-	bool environment; /* recorded: decided at the start */
+	bool environment;  /* recorded: decided at the start */
 	uint64_t reloads, failed_reloads;
 };
 
@@ -33,6 +33,11 @@ static void rules_install(struct run *run, struct rule_set *rules, struct event_
 		log_warning("the rules name too many files: links to %zu of them are not recognised", unwatched);
 	*ret_events = (struct event_set){0};
 	rule_set_events(rules, ret_events);
+}
+
+static void install_sieve(const struct run *run, struct live *live)
+{
+	live_set_sieve(live, args_has(run->args, "no-sieve") ? NULL : judge_programs(run->judge));
 }
 
 static void reload(void *userdata, struct live *live)
@@ -55,7 +60,7 @@ static void reload(void *userdata, struct live *live)
 	r = live_set_events(live, &events);
 	if (r < 0)
 		log_error("cannot switch on what the new rules need: %s", strerror(-r));
-	live_set_sieve(live, judge_programs(run->judge));
+	install_sieve(run, live);
 	if (rules_want_environment(rules) && !run->environment)
 		log_warning("the new rules look at environment variables, which are recorded only after a restart");
 	log_notice("reloaded: %zu of %zu rules are on", rules_count_enabled(rules), rule_set_count(rules));
@@ -120,7 +125,7 @@ static int started(void *userdata, struct live *live)
 {
 	struct run *run = userdata;
 	run->live = live;
-	live_set_sieve(live, judge_programs(run->judge));
+	install_sieve(run, live);
 	banner(run, live);
 	return 0;
 }
@@ -164,9 +169,8 @@ static int prepare(struct run *run, struct rule_set *rules, struct live_options 
 	struct judge_options judge_options = run->judging->judge;
 	int r = judge_new(&judge_options, &run->judge);
 	if (r == 0)
-		r = pipeline_new(
-		        &(struct pipeline_options){.live = true, .consumer = {event, context, run}},
-		        &run->pipeline);
+		r = pipeline_new(&(struct pipeline_options){.live = true, .consumer = {event, context, run}},
+		                 &run->pipeline);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		rule_set_free(rules);

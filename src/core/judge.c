@@ -34,7 +34,7 @@ struct judge {
 	uint64_t undecided_told;
 	uint64_t not_written_told;
 	size_t problems_told;
-	bool matched;         /* by a rule: the last event */
+	bool matched; /* by a rule: the last event */
 };
 
 struct counted_rule {

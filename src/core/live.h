@@ -49,8 +49,8 @@ void live_set_sieve(struct live *l, const struct rule_programs *programs);
 /* The same for one condition, which the caller judges by. Returns 0; -errno: all events pass. */
 int live_set_filter(struct live *l, struct str condition) must_check;
 void live_unmatched(struct live *l, const struct enrich_view *view); /* no rule of theirs matched this event */
-void live_pass_file(struct live *l, uint32_t dev, uint64_t ino); /* one more such file */
-void live_add_status(struct live *l, struct buf *out); /* the status as JSON */
+void live_pass_file(struct live *l, uint32_t dev, uint64_t ino);     /* one more such file */
+void live_add_status(struct live *l, struct buf *out);               /* the status as JSON */
 const struct loader_sensor_report *live_sensors(const struct live *l, size_t *ret_count);
 
 #endif

@@ -21,7 +21,7 @@ struct narrow {
 	struct loader *loader;
 	struct enrich *enrich;
 	const struct rule_programs *programs; /* borrowed; NULL: nothing is told */
-	struct narrow_slot {            /* by hash of the process */
+	struct narrow_slot {                  /* by hash of the process */
 		uint32_t pid, count;
 		uint64_t start_ns, version;
 	} slots[NARROW_SLOTS];

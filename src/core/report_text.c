@@ -213,6 +213,38 @@ static void add_counters(const struct painter *p, const cJSON *root)
 	}
 }
 
+/* Types of events that one program decides about, and its size, or why they all pass. */
+static void add_sieve_program(const struct painter *p, const cJSON *program)
+{
+	const cJSON *types = cJSON_GetObjectItemCaseSensitive(program, "types"), *item;
+	const cJSON *refused = cJSON_GetObjectItemCaseSensitive(program, "refused");
+	label(p, "");
+	cJSON_ArrayForEach (item, types) {
+		add_text(p, cJSON_IsString(item) ? item->valuestring : "?", 0);
+		buf_add_char(p->out, ' ');
+	}
+	if (!cJSON_IsString(refused)) {
+		buf_printf(p->out, "%s%.0f instructions%s\n", dim(p), number_of(program, "instructions"), plain(p));
+		return;
+	}
+	buf_printf(p->out, "%sall pass: ", bad(p));
+	add_text(p, refused->valuestring, 0);
+	buf_printf(p->out, "%s\n", plain(p));
+}
+
+static void add_sieve(const struct painter *p, const cJSON *root)
+{
+	const cJSON *sieve = cJSON_GetObjectItemCaseSensitive(root, "sieve"), *item;
+	const cJSON *programs = cJSON_GetObjectItemCaseSensitive(sieve, "programs");
+	const cJSON *counters = cJSON_GetObjectItemCaseSensitive(root, "counters");
+	if (!sieve)
+		return;
+	label(p, "sieve");
+	buf_printf(p->out, "%.0f events dropped in the kernel\n", number_of(counters, "sieved"));
+	cJSON_ArrayForEach (item, programs)
+		add_sieve_program(p, item);
+}
+
 static void add_outputs(const struct painter *p, const cJSON *root)
 {
 	const cJSON *outputs = cJSON_GetObjectItemCaseSensitive(root, "outputs"), *item;
@@ -257,6 +289,7 @@ int report_add_text(struct str json, bool color, struct buf *out)
 	add_top(&p, root, "alerts", "by_rule");
 	add_tables(&p, root);
 	add_ring(&p, root);
+	add_sieve(&p, root);
 	add_counters(&p, root);
 	add_outputs(&p, root);
 	add_sensors(&p, root);

@@ -57,6 +57,7 @@ static void make_type(enum event_type type, const struct rule_programs *programs
 		snprintf(p->why, sizeof(p->why), "%s", strerror(-r));
 }
 
+/* l: NULL: only tried. */
 static void load(struct loader *l, struct sieve_program *p, const struct rule_sieve *s)
 {
 	struct loader_sieve_table tables[LOADER_SIEVE_TABLES_MAX];
@@ -64,7 +65,8 @@ static void load(struct loader *l, struct sieve_program *p, const struct rule_si
 	for (size_t i = 0; i < s->table_count; i++)
 		tables[i] = (struct loader_sieve_table){s->tables[i].data, s->tables[i].bytes};
 	const struct loader_sieve loaded = {s->insns, s->insn_count, tables, s->table_count};
-	int r = loader_set_sieve(l, p->types, p->type_count, &loaded, p->why, sizeof(p->why));
+	int r = l ? loader_set_sieve(l, p->types, p->type_count, &loaded, p->why, sizeof(p->why))
+	          : loader_try_sieve(&loaded, p->why, sizeof(p->why));
 	if (r < 0 && !p->why[0])
 		snprintf(p->why, sizeof(p->why), "%s", strerror(-r));
 }
@@ -78,18 +80,28 @@ void sieve_remove(struct loader *l)
 	(void)!loader_set_sieve(l, types, EVENT_TYPE_MAX - 1, NULL, why, sizeof(why));
 }
 
-void sieve_install(struct loader *l, const struct rule_programs *programs, struct sieve_status *ret_status)
+static void make_and_load(struct loader *l, const struct rule_programs *programs, struct sieve_status *ret_status)
 {
 	_cleanup_(made_free) struct made made = {0};
 	uint64_t begin = clock_monotonic_ns();
 	*ret_status = (struct sieve_status){0};
-	sieve_remove(l);
 	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++)
 		make_type(type, programs, ret_status, &made);
 	for (size_t i = 0; i < ret_status->count; i++)
 		if (made.sieves[i])
 			load(l, &ret_status->programs[i], made.sieves[i]);
 	ret_status->load_ns = clock_monotonic_ns() - begin;
+}
+
+void sieve_install(struct loader *l, const struct rule_programs *programs, struct sieve_status *ret_status)
+{
+	sieve_remove(l);
+	make_and_load(l, programs, ret_status);
+}
+
+void sieve_try(const struct rule_programs *programs, struct sieve_status *ret_status)
+{
+	make_and_load(NULL, programs, ret_status);
 }
 
 static void report_program(const struct sieve_program *p, struct json *out)

@@ -28,6 +28,8 @@ struct sieve_status {
  * are not in the status. */
 void sieve_install(struct loader *l, const struct rule_programs *programs, struct sieve_status *ret_status);
 void sieve_remove(struct loader *l); /* all events pass */
+/* Would this kernel take them? Nothing is attached. */
+void sieve_try(const struct rule_programs *programs, struct sieve_status *ret_status);
 void sieve_report(const struct sieve_status *s, struct json *out); /* a key of the object at hand */
 
 #endif

@@ -53,13 +53,15 @@ void enrich_event_done(struct enrich *e, struct enrich_view *view);
 int enrich_watch_path(struct enrich *e, struct str path) must_check;
 void enrich_watch_clear(struct enrich *e);
 /* Calls for each file that is watched and there, dev as in struct fd_info. */
-void enrich_watch_each(const struct enrich *e, void (*call)(void *userdata, uint32_t dev, uint64_t ino), void *userdata);
+void enrich_watch_each(const struct enrich *e, void (*call)(void *userdata, uint32_t dev, uint64_t ino),
+                       void *userdata);
 /* The records that a capture needs at its start: host, users, containers, watched files, all processes (procfork,
  * procinfo or execve, procexit of ancestors that have ended), each with EVENT_F_CONTEXT. Stops at put's first error. */
 int enrich_dump(struct enrich *e, int (*put)(void *userdata, const struct event *event), void *userdata) must_check;
 /* What is known of a living process, for who goes on relying on it. */
 struct enrich_process {
-	const struct field_note *note; /* of its view's source; it holds if note->version == version. Until the next event */
+	const struct field_note
+	        *note; /* of its view's source; it holds if note->version == version. Until the next event */
 	uint64_t version;
 	uint32_t uid, gid, ppid; /* effective ids */
 };

@@ -24,7 +24,7 @@ struct process_table {
 	uint64_t families; /* counts what may give an orphan a parent */
 	uint64_t mark, swept_ns;
 	uint64_t changes, all_changed; /* counts changes of processes; the last of all of them at once */
-	uint64_t outdated; /* process_table_outdated() */
+	uint64_t outdated;             /* process_table_outdated() */
 	uint64_t unknown, evicted;
 	uint64_t hand; /* bucket at which the next living process is sought that can be forgotten */
 };

@@ -50,6 +50,8 @@ struct loader_sieve {
  * Returns 0; -EOPNOTSUPP: this kernel has no sieve; -errno: refused, reterr_why says why, and all pass. */
 int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, const struct loader_sieve *sieve,
                      char *reterr_why, size_t size) must_check;
+/* Does this kernel take it? Loaded, attached to nothing, and gone again. Returns as loader_set_sieve(). */
+int loader_try_sieve(const struct loader_sieve *sieve, char *reterr_why, size_t size) must_check;
 /* Events about that file pass, by whatever name it is reached; dev as in struct fd_info. For good. */
 void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino);
 
@@ -62,7 +64,8 @@ struct loader_process {
 /* To be called first: from here on, what changes the process prevents loader_process_set(), or undoes it. ret_process:
  * loader_process_done(). Returns 0; -ESRCH: it has ended; -EAGAIN: with a later
  * event; -errno. */
-int loader_process_begin(struct loader *l, uint32_t pid, uint64_t start_ns, struct loader_process *ret_process) must_check;
+int loader_process_begin(struct loader *l, uint32_t pid, uint64_t start_ns, struct loader_process *ret_process)
+        must_check;
 /* Have all records been taken that were in the ring at loader_process_begin()? */
 bool loader_process_is_ready(const struct loader *l, const struct loader_process *p);
 /* Then: p->value's uid, gid, ppid, types and

@@ -3,14 +3,18 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "schema/wire.h"
+
 #define FUNCTIONS_MAX 64
 #define LOG_BYTES (1u << 20)
 #define MAPS_MAX (2 + LOADER_SIEVE_TABLES_MAX)
+#define SCRATCH_BYTES (SIEVE_RECORD_AT + EVENT_RECORD_MAX + EVENT_ARGV_MAX)
 
 static void close_all(int (*fds)[MAPS_MAX])
 {
@@ -162,4 +166,19 @@ int sieve_load(const struct sieve_place *place, const struct loader_sieve *s, ch
 	if (log[0])
 		take_reason(log, reterr_why, size);
 	return again;
+}
+
+int loader_try_sieve(const struct loader_sieve *s, char *reterr_why, size_t size)
+{
+	_cleanup_(base_close_fd) int scratches = -1, programs = -1, program = -1;
+	int hook = libbpf_find_vmlinux_btf_id("sys_exit", BPF_TRACE_RAW_TP);
+	if (hook < 0)
+		return -EOPNOTSUPP;
+	scratches = bpf_map_create(BPF_MAP_TYPE_ARRAY, "scratches", 4, SCRATCH_BYTES, 1, NULL);
+	programs = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "sieves", 4, 4, SIEVE_DROP + 1, NULL);
+	if (scratches < 0 || programs < 0)
+		return -errno;
+	const struct sieve_place place = {scratches, programs, hook};
+	program = sieve_load(&place, s, reterr_why, size);
+	return program < 0 ? program : 0;
 }

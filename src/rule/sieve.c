@@ -21,9 +21,26 @@ static const struct sieve_constant {
 	struct value value;
 } constants[] = {
 #define CONSTANT_TEXT(state, field, text) \
-	{SIEVE_##state, FIELD_##field, {.kind = VALUE_STR, .str = {text, sizeof(text) - 1}}}
-#define CONSTANT_BOOL(state, field, truth) {SIEVE_##state, FIELD_##field, {.kind = VALUE_BOOL, .boolean = truth}}
-#define CONSTANT_NUMBER(state, field, number) {SIEVE_##state, FIELD_##field, {.kind = VALUE_S64, .s64 = number}}
+	{ \
+		SIEVE_##state, FIELD_##field, \
+		{ \
+			.kind = VALUE_STR, .str = { text, sizeof(text) - 1 } \
+		} \
+	}
+#define CONSTANT_BOOL(state, field, truth) \
+	{ \
+		SIEVE_##state, FIELD_##field, \
+		{ \
+			.kind = VALUE_BOOL, .boolean = truth \
+		} \
+	}
+#define CONSTANT_NUMBER(state, field, number) \
+	{ \
+		SIEVE_##state, FIELD_##field, \
+		{ \
+			.kind = VALUE_S64, .s64 = number \
+		} \
+	}
         CONSTANT_TEXT(OPENED, EVT_RES, "SUCCESS"),
         CONSTANT_BOOL(OPENED, EVT_FAILED, false),
         CONSTANT_BOOL(OPENED, EVT_IS_OPEN_CREATE, false),

@@ -35,7 +35,7 @@ struct sieve {
 /* The rules of a type as its program is to judge them. Returns 0; -EOPNOTSUPP: events of that type are not sieved; -ENOMEM.
  * s: sieve_done(), also on failure. */
 int sieve_prepare(struct sieve *s, const struct rule_programs *p, enum event_type type) must_check;
-void sieve_done(struct sieve *s); /* also for _cleanup_ */
+void sieve_done(struct sieve *s);                                                       /* also for _cleanup_ */
 bool sieve_atom_is_open(struct sieve *s, enum sieve_state state, const struct atom *a); /* nothing is known of it */
 
 /* Does the program decide the atom, by that text or number? */
