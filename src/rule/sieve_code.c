@@ -417,6 +417,15 @@ static void write_judge(struct code *c, code_label function, unsigned name, code
 	code_jump_if(c, BPF_JNE, 0, 0, pass);
 }
 
+/* Whatever the event and the process: a rule is true for which there is no bit of the process. */
+static bool always_passes(const struct sieve_rules *rules)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->rules[i].number >= SIEVE_RULES_MAX && rules->rules[i].exact->kind == FORMULA_TRUE)
+			return true;
+	return false;
+}
+
 static void write_main(struct sieve *s, code_label functions[SIEVE_STATES])
 {
 	struct code *c = &s->code;
@@ -426,6 +435,8 @@ static void write_main(struct sieve *s, code_label functions[SIEVE_STATES])
 	code_constant(c, 0, 1);
 	code_store(c, BPF_W, 7, (int16_t)offsetof(struct sieve_input, by_file), 0);
 	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES; state++) {
+		if (always_passes(&s->states[state]))
+			continue;
 		load_input(c, BPF_W, 1, 7, offsetof(struct sieve_input, state));
 		if (s->states[state].count == 0) {
 			code_jump_if(c, BPF_JEQ, 1, (int32_t)state, drop);
@@ -459,7 +470,7 @@ int sieve_write(struct sieve *s)
 	write_main(s, functions);
 	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES && r == 0; state++) {
 		w.state = state;
-		if (s->states[state].count > 0)
+		if (s->states[state].count > 0 && !always_passes(&s->states[state]))
 			r = write_state(&w, functions[state]);
 	}
 	return r < 0 ? r : code_finish(&s->code);

@@ -71,6 +71,8 @@ static int check_memory(struct verify *v, const struct verify_proto *p, unsigned
 			return reject_argument(v, p, arg, value,
 			                       "memory, or an object that is trusted: copy it with "
 			                       "bpf_probe_read_kernel first");
+		if (!object_has_bytes(v, value, size))
+			return reject_argument(v, p, arg, value, "memory inside of the object");
 		break;
 	default:
 		return reject_argument(v, p, arg, value, "a pointer to memory");

@@ -36,6 +36,8 @@ static inline struct value value_pointer(uint8_t kind, uint32_t object)
 
 /* ---- object.c ---- */
 int argument_object(struct verify *v, const struct argument *a) must_check;
+/* Do so many lie in the object, at a constant place? What is behind it may be read by loads, not by helpers. */
+bool object_has_bytes(const struct verify *v, const struct value *p, uint64_t size);
 int argument_socket(struct verify *v, const struct argument *a) must_check;
 int argument_percpu(struct verify *v, const struct argument *a) must_check;
 /* RCU's read side ends: its objects may be gone. */

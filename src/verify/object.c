@@ -88,6 +88,14 @@ int verify_object_access(struct verify *v, const struct value *p, const char *wh
 	return 0;
 }
 
+bool object_has_bytes(const struct verify *v, const struct value *p, uint64_t size)
+{
+	uint32_t bytes = p->object ? verify_types_bytes(v->types, p->object) : 0;
+	int64_t at = p->offset + p->number.wide.smin;
+
+	return !bytes || (at >= 0 && size <= bytes && (uint64_t)at <= bytes - size);
+}
+
 /* How far what `from` leads to may be trusted, if the types say that of the field. */
 static uint8_t trust_of_field(const struct verify *v, const struct value *from, const struct verify_type_field *f)
 {

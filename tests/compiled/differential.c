@@ -14,7 +14,6 @@
 
 #include "rule/rule.h"
 
-#define SET_BYTES_MAX (8u << 20)
 #define EVENT_BYTES_MAX (64u << 20)
 #define EVENTS_PER_SET 400
 #define PROCESSES 16
@@ -25,49 +24,6 @@ static const enum event_type types[] = {EVENT_open, EVENT_openat, EVENT_connect,
 struct totals {
 	uint64_t pairs, matches, sets, rules, refused, warnings;
 };
-
-static bool is_condition(struct str text)
-{
-	struct filter *filter = NULL;
-	struct diag_list diags;
-	diag_list_init(&diags, 1);
-	bool good = filter_new(text, "random", &diags, &filter) == 0;
-	if (filter)
-		filter_free(filter);
-	diag_list_done(&diags);
-	return good;
-}
-
-static void add_rule(struct rule_set *set, unsigned number, struct str condition)
-{
-	struct diag_list diags;
-	struct buf text;
-	diag_list_init(&diags, 1);
-	buf_init(&text, SET_BYTES_MAX);
-	buf_printf(&text, "- rule: r%u\n  desc: d\n  output: o\n  priority: INFO\n  condition: >\n    ", number);
-	buf_add_str(&text, condition);
-	buf_add_char(&text, '\n');
-	if (rule_set_add_text(set, "random", buf_str(&text), &diags) < 0)
-		abort();
-	buf_done(&text);
-	diag_list_done(&diags);
-}
-
-/* What is not well-formed or not well-typed is left out. */
-static void add_rules(struct rng *r, unsigned count, struct rule_set *set, struct totals *totals)
-{
-	for (unsigned i = 0; i < count; i++) {
-		struct buf condition;
-		buf_init(&condition, SET_BYTES_MAX);
-		random_condition(r, rng_below(r, 5), &condition);
-		bool good = is_condition(buf_str(&condition));
-		if (good)
-			add_rule(set, i, buf_str(&condition));
-		totals->rules += good;
-		totals->refused += !good;
-		buf_done(&condition);
-	}
-}
 
 static bool same(const struct rule **a, size_t a_count, const struct rule **b, size_t b_count)
 {
@@ -122,7 +78,9 @@ static bool run_set(uint64_t seed, unsigned rules, struct totals *totals)
 	diag_list_init(&diags, 100);
 	if (rule_set_new(&set) < 0)
 		abort();
-	add_rules(&r, rules, set, totals);
+	unsigned made = random_rules(&r, rules, set);
+	totals->rules += made;
+	totals->refused += rules - made;
 	if (rule_set_compile(set, &diags) < 0)
 		abort();
 	int result = rule_programs_new(set, &programs);

@@ -104,10 +104,10 @@ struct watch {
 	struct cJSON **alerts; /* since the last mark */
 	size_t alert_count;
 };
-/* Starts picket and waits until it watches. Returns 0; -EOPNOTSUPP: it says that it cannot run here; another -errno.
- * ret_reason: what picket said. */
-int watch_open(struct watch *w, const struct stage *s, const char *picket, const char *rules, char *ret_reason,
-               size_t size) must_check;
+/* Starts picket and waits until it watches. more: further arguments of it, NULL at the end; or NULL.
+ * Returns 0; -EOPNOTSUPP: it says that it cannot run here; another -errno. ret_reason: what picket said. */
+int watch_open(struct watch *w, const struct stage *s, const char *picket, const char *rules, const char *const *more,
+               char *ret_reason, size_t size) must_check;
 void watch_close(struct watch *w);
 /* Collects the alerts about all that has happened in the control group until now. Returns 0, -ETIME, -errno. */
 int watch_collect(struct watch *w) must_check;

@@ -23,7 +23,8 @@
 #define MARK_LIMIT_NS (10 * NS_PER_S)
 #define START_LIMIT_NS (30 * NS_PER_S)
 #define POLL_PAUSE_US 2000
-#define ALERTS_MAX 1000
+#define ALERTS_MAX 20000
+#define ARGUMENTS_MAX 32
 #define UNREAD_BYTES_MAX (1u << 20)
 
 static const char own_rules[] =
@@ -207,17 +208,25 @@ static int write_own_rules(const struct stage *s, char *ret_path, size_t size)
 	return 0;
 }
 
-static _Noreturn void become_picket(const struct stage *s, const char *picket, const char *rules, const char *own,
-                                    const char *alerts, const char *errors)
+static _Noreturn void become_picket(const struct stage *s, const char *picket, const char *rules,
+                                    const char *const *more, const char *own, const char *alerts, const char *errors)
 {
+	const char *argv[ARGUMENTS_MAX + 1] = {
+	        picket,     "run", "--no-color", "--match", "all", "--status-socket", "none", "--stats", "--cgroup",
+	        s->cgroup,  "-r",  own,          "-r",      rules, "--json",          "-o",   alerts,    "-a",
+	        more_fields};
+	size_t count = 0;
+	while (argv[count])
+		count++;
+	for (; more && *more && count < ARGUMENTS_MAX; more++)
+		argv[count++] = *more;
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int err = open(errors, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (null < 0 || err < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(err, STDERR_FILENO) < 0)
 		_exit(126);
-	execl(picket, picket, "run", "--no-color", "--match", "all", "--status-socket", "none", "--stats", "--cgroup",
-	      s->cgroup, "-r", own, "-r", rules, "--json", "-o", alerts, "-a", more_fields, (char *)NULL);
+	execv(picket, (char *const *)argv);
 	_exit(127);
 }
 
@@ -252,8 +261,8 @@ static int wait_for_start(struct watch *w, char *ret_reason, size_t size)
 	return r;
 }
 
-int watch_open(struct watch *w, const struct stage *s, const char *picket, const char *rules, char *ret_reason,
-               size_t size)
+int watch_open(struct watch *w, const struct stage *s, const char *picket, const char *rules, const char *const *more,
+               char *ret_reason, size_t size)
 {
 	char own[200], alerts[200], errors[200];
 	*w = (struct watch){.stage = s, .alerts_fd = -1};
@@ -272,7 +281,7 @@ int watch_open(struct watch *w, const struct stage *s, const char *picket, const
 	}
 	w->pid = fork();
 	if (w->pid == 0)
-		become_picket(s, picket, rules, own, alerts, errors);
+		become_picket(s, picket, rules, more, own, alerts, errors);
 	return w->pid < 0 ? -errno : wait_for_start(w, ret_reason, size);
 }
 
