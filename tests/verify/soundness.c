@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * usage: verify_soundness [--runs N] [--seconds N] [--seed N] [--kind NAME] [--print] [--kernel] [--judge] [OBJECT…]
+ * usage: verify_soundness [--runs N] [--seconds N] [--seed N] [--kind NAME] [--print] [--kernel [--examples]] [--judge]
+ *        [OBJECT…]
  *
  * Programs at random, and those of objects, with small changes: what the verifier accepts is run, until N runs are done or
  * the time is over. A run that does what it may not ends the campaign: the program is made smaller and printed. --print:
@@ -15,16 +16,15 @@
 
 #define RUNS_OF_NEW 16     /* inputs for a program, */
 #define RUNS_OF_CHANGED 12 /* and for each of its changed ones */
-#define CHANGES 12         /* of an accepted program */
+#define CHANGES 8          /* of an accepted program */
 #define EDGES 3
 #define SHRINK_TRIES 2000
 #define SHRINK_EACH 200
-#define REASONS_SHOWN 60 /* with an example */
 
 struct options {
 	uint64_t runs, seconds, seed;
 	enum picket_kind kind;
-	bool print, kernel, judge;
+	bool print, kernel, examples, judge;
 };
 
 struct campaign {
@@ -34,24 +34,41 @@ struct campaign {
 	size_t object_count;
 	uint64_t runs, unfinished, insns, programs, accepted, changed, changed_accepted, sharpened;
 	uint64_t rejections[PICKET_CATEGORIES];
+	uint64_t used[FEATURES], taken; /* accepted programs that were run, by what they use */
 	uint64_t started_ns;
 	bool found;
 };
 
-uint64_t judgements;
+uint64_t judgements, happenings[HAPPENINGS];
 
 /* ---- verification ---- */
 #define JUDGE_MEMORY (16ull << 20)
 
+static struct verify_program program_of(const struct test_case *c)
+{
+	struct verify_program program = {
+	        .insns = c->insns, .count = c->count, .maps = c->maps, .map_count = c->map_count, .hook = ""};
+
+	if (c->origin) {
+		program.image = c->origin->image;
+		program.index = c->origin->index;
+		program.hook = c->origin->hook;
+		program.sleeps = c->origin->sleeps;
+	}
+	return program;
+}
+
 void case_judge(const struct test_case *c, struct judgement *ret_judgement)
 {
 	const struct picket_verify_options options = {.kind = c->kind,
-	                                              .insns_max = 4000,
-	                                              .states_max = 4096,
+	                                              .types = case_types(c),
+	                                              .insns_max = 1200,
+	                                              .states_max = 512,
 	                                              .memory_max = JUDGE_MEMORY,
 	                                              .time_max_ns = 2000000000};
 	struct picket_verdict *verdict = NULL;
-	int r = picket_verify_insns(c->insns, c->count, c->maps, c->map_count, &options, &verdict);
+	const struct verify_program program = program_of(c);
+	int r = verify_run(&program, &options, &verdict);
 
 	judgements++;
 	if (r || verdict->memory_peak > JUDGE_MEMORY) {
@@ -118,6 +135,9 @@ static void run_case(struct campaign *s, const struct test_case *c, const struct
 
 	if (runnable_make(&r, c, judgement, w))
 		return;
+	s->taken++;
+	for (unsigned i = 0; i < FEATURES; i++)
+		s->used[i] += runnable_has(&r, i);
 	for (unsigned i = 0; i < runs && !finding.found; i++) {
 		runnable_run(&r, w, seed + i, &finding);
 		s->runs++;
@@ -163,7 +183,7 @@ static void try_random(struct campaign *s, uint64_t seed)
 	struct judgement judgement;
 	char name[64];
 
-	case_make(&c, kind, seed, true);
+	case_make(&c, kind, seed, false);
 	case_judge(&c, &judgement);
 	s->programs++;
 	s->accepted += judgement.accepted;
@@ -194,6 +214,25 @@ static double part(uint64_t a, uint64_t b)
 	return b ? 100.0 * (double)a / (double)b : 0;
 }
 
+static void summarise_use(const struct campaign *s)
+{
+	static const char *const features[] = {
+#define FEATURE(id, text) text,
+#include "tests/verify/soundness_feature.h"
+	};
+	static const char *const happened[] = {
+#define HAPPENING(id, text) text,
+#include "tests/verify/soundness_feature.h"
+	};
+
+	printf("# %llu accepted programs were run; of them had\n", (unsigned long long)s->taken);
+	for (unsigned i = 0; i < FEATURES; i++)
+		printf("#   %8llu  %s\n", (unsigned long long)s->used[i], features[i]);
+	printf("# in their runs there were\n");
+	for (unsigned i = 0; i < HAPPENINGS; i++)
+		printf("#   %8llu  %s\n", (unsigned long long)happenings[i], happened[i]);
+}
+
 static void summarise(const struct campaign *s)
 {
 	double seconds = (double)(now_ns() - s->started_ns) / 1e9;
@@ -207,6 +246,7 @@ static void summarise(const struct campaign *s)
 	       (unsigned long long)judgements, (unsigned long long)s->runs,
 	       (unsigned long long)(s->insns / MAX(s->runs, 1)), part(s->unfinished, s->runs), seconds,
 	       (double)s->runs / seconds);
+	summarise_use(s);
 	for (unsigned i = 1; i < PICKET_CATEGORIES; i++)
 		if (s->rejections[i])
 			printf("# rejected as %s: %llu\n", picket_category_name((enum picket_category)i),
@@ -233,6 +273,7 @@ static int run_campaign(struct campaign *s)
 	summarise(s);
 	soundness_world_done(&s->world);
 	object_programs_free(s->objects, s->object_count);
+	soundness_types_done();
 	return s->found;
 }
 
@@ -240,7 +281,7 @@ static int run_campaign(struct campaign *s)
 static int usage(void)
 {
 	fprintf(stderr,
-	        "usage: verify_soundness [--runs N] [--seconds N] [--seed N] [--kind NAME] [--print] [--kernel] "
+	        "usage: verify_soundness [--runs N] [--seconds N] [--seed N] [--kind NAME] [--print] [--kernel [--examples]] "
 	        "[--judge] [OBJECT…]\n");
 	return 2;
 }
@@ -267,6 +308,8 @@ static bool parse(struct campaign *s, struct options *o, int argc, char **argv)
 			o->print = true;
 		else if (!strcmp(arg, "--kernel"))
 			o->kernel = true;
+		else if (!strcmp(arg, "--examples"))
+			o->examples = true;
 		else if (!strcmp(arg, "--judge"))
 			o->judge = true;
 		else if (!strcmp(arg, "--kind") && i + 1 < argc && picket_kind_by_name(argv[i + 1]))
@@ -290,13 +333,13 @@ int main(int argc, char **argv)
 		return usage();
 	if (options.print) {
 		case_make(&c, options.kind ? options.kind : soundness_kinds[options.seed % soundness_kind_count],
-		          options.seed, !options.kernel);
+		          options.seed, options.kernel);
 		case_print(&c);
 		return 0;
 	}
 	if (options.judge)
 		return 0;
 	if (options.kernel)
-		return soundness_kernel(options.seed, options.runs, REASONS_SHOWN);
+		return soundness_kernel(options.seed, options.runs, options.examples);
 	return run_campaign(&campaign);
 }

@@ -8,12 +8,12 @@
 #define SLOTS_USED 12    /* of the stack */
 #define SLOT_COUNTERS 16 /* behind them: of loops, by depth */
 
-static unsigned below(struct generator *g, unsigned limit)
+unsigned below(struct generator *g, unsigned limit)
 {
 	return chance_below(&g->chance, limit);
 }
 
-static int slot_offset(unsigned slot)
+int slot_offset(unsigned slot)
 {
 	return -8 * (int)(slot + 1);
 }
@@ -28,8 +28,7 @@ static int find_slot(struct generator *g, enum holds holds)
 	return -1;
 }
 
-/* After two ways have met, only what both have. */
-static void meet(struct generator *g, const struct held *registers, const struct held *slots)
+void meet(struct generator *g, const struct held *registers, const struct held *slots)
 {
 	for (unsigned i = 0; i < 10; i++)
 		if (memcmp(&g->registers[i], &registers[i], sizeof(registers[i])) != 0)
@@ -200,8 +199,7 @@ static bool wants_alignment(const struct generator *g, unsigned base)
 	return g->c->kind != PICKET_KIND_MEMORY && (base == 10 || g->registers[base].holds == HOLDS_STACK);
 }
 
-/* [base + offset, ...): a load into some register, or a store of a number. */
-static void access_at(struct generator *g, unsigned base, int low, int room, bool may_write)
+void access_at(struct generator *g, unsigned base, int low, int room, bool may_write)
 {
 	enum vm_opcode op = some_access(g, may_write && below(g, 2));
 	int size = (int)access_size(op), offset = low;
@@ -413,8 +411,7 @@ static void do_atomic(struct generator *g)
 }
 
 /* ---- helpers ---- */
-/* r2 = a place of the stack with such a key in it. */
-static void make_key(struct generator *g, unsigned map)
+void make_key(struct generator *g, unsigned map)
 {
 	unsigned slot = below(g, SLOTS_USED);
 	int number = find_register(g, HOLDS_NUMBER);
@@ -591,6 +588,23 @@ static void do_sized(struct generator *g)
 	g->registers[9].below = 33;
 }
 
+/* It may have moved: its pointers are loaded anew. */
+void forget_packet(struct generator *g)
+{
+	int data = g->c->kind == PICKET_KIND_XDP ? 0 : 76;
+
+	for (unsigned i = 0; i < 10; i++)
+		if (g->registers[i].holds == HOLDS_PACKET || g->registers[i].holds == HOLDS_END)
+			g->registers[i].holds = HOLDS_NOTHING;
+	for (unsigned i = 0; i < ARRAY_SIZE(g->slots); i++)
+		if (g->slots[i].holds == HOLDS_PACKET || g->slots[i].holds == HOLDS_END)
+			g->slots[i].holds = HOLDS_NOTHING;
+	emit(g, VM_LDXW, 7, 6, data, 0);
+	emit(g, VM_LDXW, 8, 6, data + 4, 0);
+	set_register(g, 7, HOLDS_PACKET, 0, 0);
+	set_register(g, 8, HOLDS_END, 0, 0);
+}
+
 /* The packet is somewhere else afterwards. */
 static void do_move_packet(struct generator *g)
 {
@@ -602,21 +616,12 @@ static void do_move_packet(struct generator *g)
 	emit(g, VM_MOV64_IMM, 2, 0, 0, below(g, 32));
 	emit(g, VM_CALL_HELPER, 0, 0, 0, xdp ? BPF_FUNC_xdp_adjust_head : BPF_FUNC_skb_pull_data);
 	clobber(g);
-	for (unsigned i = 0; i < 10; i++)
-		if (g->registers[i].holds == HOLDS_PACKET || g->registers[i].holds == HOLDS_END)
-			g->registers[i].holds = HOLDS_NOTHING;
-	for (unsigned i = 0; i < ARRAY_SIZE(g->slots); i++)
-		if (g->slots[i].holds == HOLDS_PACKET || g->slots[i].holds == HOLDS_END)
-			g->slots[i].holds = HOLDS_NOTHING;
+	forget_packet(g);
 	set_register(g, 0, HOLDS_NUMBER, 0, 0);
-	emit(g, VM_LDXW, 7, 6, xdp ? 0 : 76, 0);
-	emit(g, VM_LDXW, 8, 6, xdp ? 4 : 80, 0);
-	set_register(g, 7, HOLDS_PACKET, 0, 0);
-	set_register(g, 8, HOLDS_END, 0, 0);
 }
 
 /* ---- control ---- */
-static void nested(struct generator *g, unsigned statements)
+void nested(struct generator *g, unsigned statements)
 {
 	g->block_depth++;
 	make_block(g, statements);
@@ -711,21 +716,32 @@ static void do_loop(struct generator *g)
 		set_register(g, 8, HOLDS_NOTHING, 0, 0);
 }
 
-static unsigned some_function(struct generator *g, bool callback)
+unsigned some_function(struct generator *g, enum function_kind kind)
 {
+	static const uint8_t bytes[] = {1, 4, 8, 16};
+
 	for (unsigned i = g->current + 1; i < g->function_count; i++)
-		if (g->functions[i].callback == callback && g->functions[i].call_count < JUMPS_MAX && below(g, 2))
+		if (g->functions[i].kind == kind && g->functions[i].call_count < JUMPS_MAX && below(g, 2))
 			return i;
 	if (g->function_count == FUNCTIONS_MAX)
 		return 0;
-	g->functions[g->function_count] = (struct function){
-	        .callback = callback, .arguments = 1 + below(g, 2), .pointer_bytes = callback ? 16 : 0};
+	g->functions[g->function_count] =
+	        (struct function){.kind = kind,
+	                          .arguments = 1 + below(g, 2),
+	                          .pointer_bytes = kind == FUNCTION_MEMORY ? bytes[below(g, ARRAY_SIZE(bytes))] : 16};
 	return g->function_count++;
+}
+
+void note_call(struct generator *g, unsigned function, size_t insn)
+{
+	struct function *f = &g->functions[function];
+
+	f->calls[f->call_count++] = (uint16_t)insn;
 }
 
 static void do_call(struct generator *g)
 {
-	unsigned function = some_function(g, false), number;
+	unsigned function = some_function(g, FUNCTION_NUMBERS), number;
 	struct function *f = &g->functions[function];
 
 	if (!function)
@@ -739,15 +755,14 @@ static void do_call(struct generator *g)
 			emit(g, VM_MOV64_REG, i, number, 0, 0);
 		set_register(g, i, HOLDS_NUMBER, 0, 0);
 	}
-	f->calls[f->call_count++] = (uint16_t)emit(g, VM_CALL_LOCAL, 0, 0, 0, 0);
+	note_call(g, function, emit(g, VM_CALL_LOCAL, 0, 0, 0, 0));
 	clobber(g);
 	set_register(g, 0, HOLDS_NUMBER, 0, 0);
 }
 
 static void do_callback(struct generator *g)
 {
-	unsigned function = g->in_loop || !g->callbacks ? 0 : some_function(g, true), slots = 2;
-	struct function *f = &g->functions[function];
+	unsigned function = g->in_loop || g->plain ? 0 : some_function(g, FUNCTION_CALLBACK), slots = 2;
 
 	if (!function)
 		return;
@@ -756,7 +771,7 @@ static void do_callback(struct generator *g)
 		g->slots[slot] = (struct held){.holds = HOLDS_NUMBER};
 	}
 	emit(g, VM_MOV64_IMM, 1, 0, 0, below(g, 20));
-	f->calls[f->call_count++] = (uint16_t)emit(g, VM_LDDW_FUNCTION, 2, 0, 0, 0);
+	note_call(g, function, emit(g, VM_LDDW_FUNCTION, 2, 0, 0, 0));
 	emit(g, VM_MOV64_REG, 3, 10, 0, 0);
 	emit(g, VM_ADD64_IMM, 3, 0, 0, slot_offset(slots - 1));
 	emit(g, VM_MOV64_IMM, 4, 0, 0, 0);
@@ -824,7 +839,6 @@ static void do_one_way(struct generator *g)
 	}
 }
 
-typedef void statement(struct generator *g);
 static statement *const statements_all[] = {
         do_arithmetic,     do_arithmetic,    do_arithmetic,   do_bound,        do_bound,        do_assert,
         do_assert,         do_packet_check,  do_packet_check, do_packet_index, do_packet_index, do_packet_access,
@@ -833,13 +847,27 @@ static statement *const statements_all[] = {
         do_record,         do_random_number, do_sized,        do_move_packet,  do_inner_lookup, do_pointer_access,
         do_pointer_access,
 };
+/* Those that never leave the program. */
+void do_quiet(struct generator *g)
+{
+	static statement *const quiet[] = {do_arithmetic,  do_arithmetic,    do_spill,        do_fill,
+	                                   do_stack_store, do_random_number, do_value_access, do_atomic};
+
+	for (unsigned i = below(g, 3); i > 0 && has_room(g); i--)
+		quiet[below(g, ARRAY_SIZE(quiet))](g);
+}
+
 static statement *const statements_nesting[] = {do_if, do_if, do_loop, do_call, do_callback};
+static statement *const statements_calling[] = {do_call_register, do_tail_call, do_leaving_function, do_lock,
+                                                do_foreign,       do_foreign,   do_foreign,          do_foreign};
 
 void make_block(struct generator *g, unsigned statements)
 {
 	for (unsigned i = 0; i < statements && has_room(g); i++) {
 		if (!g->block_depth && below(g, 40) == 0)
 			do_one_way(g);
+		else if (!g->plain && below(g, 7) == 0)
+			statements_calling[below(g, ARRAY_SIZE(statements_calling))](g);
 		else if (g->block_depth < (g->in_loop ? 2 : 3) && below(g, 6) == 0)
 			statements_nesting[below(g, ARRAY_SIZE(statements_nesting))](g);
 		else

@@ -21,8 +21,11 @@ static bool model_argument(const struct verify_arg *a, enum picket_arg *ret_arg)
 	case VERIFY_ARG_ANY:
 	case VERIFY_ARG_FIXED:
 	case VERIFY_ARG_CONSTANT:
+	case VERIFY_ARG_ALLOC_SIZE:
 	case VERIFY_ARG_SOCKET:
 	case VERIFY_ARG_SOCK_COMMON:
+	case VERIFY_ARG_OBJECT:
+	case VERIFY_ARG_DYNPTR:
 		*ret_arg = PICKET_ARG_ANY;
 		return true;
 	case VERIFY_ARG_CONTEXT:
@@ -35,8 +38,8 @@ static bool model_argument(const struct verify_arg *a, enum picket_arg *ret_arg)
 		*ret_arg = PICKET_ARG_MAP_KEY;
 		return true;
 	case VERIFY_ARG_VALUE:
-		*ret_arg = out ? PICKET_ARG_MAP_VALUE_OUT : PICKET_ARG_MAP_VALUE;
-		return !may_be_null;
+		*ret_arg = may_be_null ? PICKET_ARG_ANY : out ? PICKET_ARG_MAP_VALUE_OUT : PICKET_ARG_MAP_VALUE;
+		return !may_be_null || !out;
 	case VERIFY_ARG_MEMORY:
 		if (may_be_null)
 			*ret_arg = out ? PICKET_ARG_MEM_OUT_OR_NULL : PICKET_ARG_MEM_OR_NULL;
@@ -47,7 +50,8 @@ static bool model_argument(const struct verify_arg *a, enum picket_arg *ret_arg)
 		*ret_arg = a->flags & VERIFY_ARG_ZERO ? PICKET_ARG_SIZE_OR_ZERO : PICKET_ARG_SIZE;
 		return true;
 	default:
-		return false;
+		*ret_arg = PICKET_ARG_ANY;
+		return a->base == VERIFY_ARG_ITERATOR || a->base == VERIFY_ARG_TYPE;
 	}
 }
 
@@ -61,10 +65,14 @@ static bool model_returns(const struct verify_proto *p, enum picket_return *ret_
 	case VERIFY_RETURN_SOCKET:
 	case VERIFY_RETURN_SOCK_COMMON:
 	case VERIFY_RETURN_TCP_SOCK:
+	case VERIFY_RETURN_MEMORY:
+	case VERIFY_RETURN_MAP_VALUE:
+	case VERIFY_RETURN_OBJECT:
 		*ret_returns = PICKET_RETURN_NUMBER;
 		return true;
 	default:
-		return false;
+		*ret_returns = PICKET_RETURN_NUMBER;
+		return p->returns == VERIFY_RETURN_CAST;
 	}
 }
 
@@ -74,29 +82,53 @@ static bool only_tells_number(const struct picket_helper *row)
 	return row->args[0] == PICKET_ARG_NONE && row->returns == PICKET_RETURN_NUMBER;
 }
 
-bool helper_model_make(enum picket_kind kind, uint32_t id, struct helper_model *ret_model)
+/* The kernel's dynptrs lead to memory that only models know. */
+static bool uses_dynptr(const struct verify_proto *p)
 {
-	const struct picket_helper *row = id < PICKET_HELPER_OWN ? vm_helper_find(id, NULL, 0) : NULL;
-	bool allowed = false;
-	const struct verify_proto *p = verify_proto_find(verify_kind_find(kind), id, &allowed);
-	struct helper_model model = {.id = id, .proto = p};
+	for (unsigned i = 0; i < ARRAY_SIZE(p->args); i++)
+		if (p->args[i].base == VERIFY_ARG_DYNPTR)
+			return true;
+	return false;
+}
 
-	if (!p || !allowed)
-		return false;
-	if (row && !only_tells_number(row)) {
-		model.own = true;
-		model.row = *row;
-		*ret_model = model;
-		return true;
-	}
-	model.row = (struct picket_helper){.id = PICKET_HELPER_OWN + id, .name = p->name, .function = adversary};
+static bool model_make(const struct verify_proto *p, unsigned number, struct helper_model *ret_model)
+{
+	struct helper_model model = {.id = p->id, .proto = p};
+
+	model.row = (struct picket_helper){.id = PICKET_HELPER_OWN + number, .name = p->name, .function = adversary};
 	for (unsigned i = 0; i < ARRAY_SIZE(model.row.args); i++)
 		if (!model_argument(&p->args[i], &model.row.args[i]))
 			return false;
+	/* an object without a type: of a variable that each CPU has, or what a map's value held */
+	if (p->returns == VERIFY_RETURN_OBJECT && !p->return_type)
+		return false;
 	if (!model_returns(p, &model.row.returns) || !vm_helper_is_valid(&model.row))
 		return false;
 	*ret_model = model;
 	return true;
+}
+
+bool helper_model_make(enum picket_kind kind, uint32_t id, unsigned number, struct helper_model *ret_model)
+{
+	const struct picket_helper *row = id < PICKET_HELPER_OWN ? vm_helper_find(id, NULL, 0) : NULL;
+	const struct verify_kind *k = verify_kind_find(kind);
+	bool allowed = false;
+	const struct verify_proto *p = verify_proto_find(k, id, &allowed);
+
+	if (!p || !allowed)
+		return false;
+	if (!row || only_tells_number(row) || (uses_dynptr(p) && !(k->flags & KIND_SANDBOX)))
+		return model_make(p, number, ret_model);
+	*ret_model = (struct helper_model){.id = id, .proto = p, .own = true, .row = *row};
+	return true;
+}
+
+bool kfunc_model_make(enum picket_kind kind, const char *name, unsigned number, struct helper_model *ret_model)
+{
+	bool allowed = false;
+	const struct verify_proto *p = verify_kfunc_find(verify_kind_find(kind), name, &allowed);
+
+	return p && allowed && !(p->flags & PROTO_NO_RETURN) && model_make(p, number, ret_model);
 }
 
 /* ---- what it does ---- */
@@ -143,24 +175,57 @@ static uint64_t number_between(struct soundness_world *w, int64_t low, int64_t h
 	}
 }
 
-static uint64_t answer(struct soundness_world *w, const struct verify_proto *p, const uint64_t r[6])
+/* Of memory: what is said of it, or what the argument says. */
+static uint64_t size_given(const struct verify_proto *p, const uint64_t r[6])
 {
-	switch ((enum verify_return_base)p->returns) {
+	for (unsigned i = 0; i < ARRAY_SIZE(p->args) && !p->return_size; i++)
+		if (p->args[i].base == VERIFY_ARG_ALLOC_SIZE)
+			return r[i];
+	return p->return_size;
+}
+
+static uint32_t type_given(const struct soundness_world *w, const struct verify_proto *p, const uint64_t r[6])
+{
+	uint32_t type = 0;
+
+	if (p->returns == VERIFY_RETURN_CAST)
+		return (uint32_t)r[1];
+	return verify_types_by_name(w->types, p->return_type, &type) ? type : 0;
+}
+
+static uint64_t pointer_answer(struct soundness_world *w, const struct verify_proto *p, const uint64_t r[6])
+{
+	const struct picket_map *map = (const struct picket_map *)(uintptr_t)r[0];
+
+	switch (p->returns) {
 	case VERIFY_RETURN_SOCKET:
 	case VERIFY_RETURN_SOCK_COMMON:
 	case VERIFY_RETURN_TCP_SOCK:
-		if (p->return_flags & VERIFY_RETURN_OR_NULL && chance_one_in(&w->chance, 2))
-			return 0;
 		return (uintptr_t)w->regions[1].data;
-	case VERIFY_RETURN_NUMBER:
-		if (p->return_flags & VERIFY_RETURN_LENGTH)
-			return number_between(w, -4095, MAX(length_given(p, r), 0));
-		if (p->return_min < p->return_max)
-			return number_between(w, p->return_min, p->return_max);
-		return chance_one_in(&w->chance, 3) ? 0 : world_number(w);
+	case VERIFY_RETURN_MEMORY:
+		return world_allocate(w, size_given(p, r));
+	case VERIFY_RETURN_MAP_VALUE: /* of a map that belongs to an object of the kernel: its type has an array's place */
+		return (uintptr_t)picket_map_values((struct picket_map *)(uintptr_t)map);
 	default:
-		return 0;
+		return world_allocate(w, verify_types_bytes(w->types, type_given(w, p, r)));
 	}
+}
+
+static uint64_t answer(struct soundness_world *w, const struct verify_proto *p, const uint64_t r[6])
+{
+	bool gives = !(p->return_flags & VERIFY_RETURN_OR_NULL) || chance_one_in(&w->chance, 2);
+
+	if (p->flags & KFUNC_ITER_NEXT)
+		gives = !w->exhausted;
+	if (p->returns == VERIFY_RETURN_VOID)
+		return 0;
+	if (p->returns != VERIFY_RETURN_NUMBER)
+		return gives ? pointer_answer(w, p, r) : 0;
+	if (p->return_flags & VERIFY_RETURN_LENGTH)
+		return number_between(w, -4095, MAX(length_given(p, r), 0));
+	if (p->return_min < p->return_max)
+		return number_between(w, p->return_min, p->return_max);
+	return chance_one_in(&w->chance, 3) ? 0 : world_number(w);
 }
 
 static uint64_t adversary(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
@@ -174,3 +239,26 @@ static uint64_t adversary(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, ui
 		world_move_packet(w);
 	return answer(w, p, r);
 }
+
+/* ---- another program ---- */
+static uint64_t run_another(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
+{
+	struct soundness_world *w = picket_run_user(run);
+	const struct verify_kind *k = w->kind;
+
+	(void)r1;
+	(void)r2;
+	(void)r3;
+	(void)r4;
+	(void)r5;
+	world_disturb(w);
+	if (k->flags & KIND_RETURN_ANY || k->return_min > k->return_max)
+		return world_number(w);
+	return number_between(w, k->return_min, k->return_max);
+}
+
+const struct picket_helper another_program = {.id = PICKET_HELPER_OWN + PICKET_HELPERS_MAX,
+                                              .name = "another_program",
+                                              .returns = PICKET_RETURN_NUMBER,
+                                              .args = {PICKET_ARG_CTX},
+                                              .function = run_another};

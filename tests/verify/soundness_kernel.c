@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The kernel's verifier reads the same random programs, of kinds that it loads here; nothing is attached. What it refuses
- * and we accept is counted by its reason, with an example of each; what we refuse and it accepts by ours.
+ * and we accept is counted by its reason, if that is known (soundness_known.c); else it is a failure, and printed as small
+ * as it gets. What we refuse and it accepts is counted by ours. With --examples each reason is printed so.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,9 @@
 
 #define LOG_BYTES (1u << 20)
 #define REASONS_MAX 256
-#define REASON_BYTES 120
+#define EXIT_SKIPPED 77
+#define EDGES 4
+#define CHANGE_EDGES 4 /* a change's number that stands for them */
 
 static const struct {
 	enum picket_kind kind;
@@ -25,9 +29,22 @@ static const struct {
         {PICKET_KIND_SOCKET_FILTER, BPF_PROG_TYPE_SOCKET_FILTER},
 };
 
+enum side { AGREED, KERNEL_KNOWN, KERNEL_UNKNOWN, OURS, SIDES };
+static const char *const sides[SIDES] = {
+        [KERNEL_KNOWN] = "only the kernel refuses, for reasons that are known",
+        [KERNEL_UNKNOWN] = "only the kernel refuses, for no reason that is known",
+        [OURS] = "only we refuse",
+};
+
+/* Who refuses a program, and why. */
+struct opinion {
+	enum side side;
+	bool accepted;                 /* by both, if they agree */
+	char text[KERNEL_WORDS_BYTES]; /* why, if they do not */
+};
+
 struct reason {
-	char text[REASON_BYTES];
-	char other[REASON_BYTES]; /* what the other side says, of the first */
+	char text[KERNEL_WORDS_BYTES];
 	enum picket_kind kind;
 	uint64_t seed, change; /* of the first */
 	uint64_t count;
@@ -39,11 +56,15 @@ struct reasons {
 };
 
 struct comparison {
-	int maps[SOUNDNESS_MAPS], inner;
-	char *log;
-	uint64_t both_accept, both_refuse, unknown;
-	struct reasons kernels, ours; /* why only the one refuses */
+	uint64_t both_accept, both_refuse, one_refuses;
+	struct reasons reasons[SIDES];
+	bool examples;
 };
+
+static struct {
+	int maps[SOUNDNESS_MAPS];
+	char log[LOG_BYTES];
+} kernel;
 
 /* ---- bpf(2) ---- */
 static int bpf(enum bpf_cmd command, union bpf_attr *attr)
@@ -67,15 +88,16 @@ static int make_map(const struct picket_map_spec *spec, int inner)
 	return bpf(BPF_MAP_CREATE, &attr);
 }
 
-static int make_maps(struct comparison *k)
+static int make_maps(void)
 {
-	k->inner = make_map(soundness_maps[MAP_OUTER].inner, -1);
-	if (k->inner < 0)
-		return k->inner;
+	int inner = make_map(soundness_maps[MAP_OUTER].inner, -1);
+
+	if (inner < 0)
+		return inner;
 	for (size_t i = 0; i < SOUNDNESS_MAPS; i++) {
-		k->maps[i] = make_map(&soundness_maps[i], k->inner);
-		if (k->maps[i] < 0)
-			return k->maps[i];
+		kernel.maps[i] = make_map(&soundness_maps[i], inner);
+		if (kernel.maps[i] < 0)
+			return kernel.maps[i];
 	}
 	return 0;
 }
@@ -89,7 +111,7 @@ static enum bpf_prog_type type_of(enum picket_kind kind)
 }
 
 /* 0: accepted. log: also what it says. */
-static int kernel_judges(struct comparison *k, const struct test_case *c, bool log)
+static int kernel_judges(const struct test_case *c, bool log)
 {
 	union bpf_attr attr = {0};
 	int fd;
@@ -98,11 +120,11 @@ static int kernel_judges(struct comparison *k, const struct test_case *c, bool l
 	attr.insns = (uintptr_t)c->insns;
 	attr.insn_cnt = (uint32_t)c->count;
 	attr.license = (uintptr_t) "GPL";
-	attr.fd_array = (uintptr_t)k->maps;
+	attr.fd_array = (uintptr_t)kernel.maps;
 	if (log) {
-		k->log[0] = '\0';
+		kernel.log[0] = '\0';
 		attr.log_level = 1;
-		attr.log_buf = (uintptr_t)k->log;
+		attr.log_buf = (uintptr_t)kernel.log;
 		attr.log_size = LOG_BYTES;
 	}
 	fd = bpf(BPF_PROG_LOAD, &attr);
@@ -111,17 +133,52 @@ static int kernel_judges(struct comparison *k, const struct test_case *c, bool l
 	return MIN(fd, 0);
 }
 
-/* The line before "processed N insns". */
-static void last_words(const char *log, char *ret_text)
+/* The line before "processed N insns", and the last that is of an instruction: "12: (bf) r1 = r6 ..." */
+static void last_words(const char *log, struct kernel_words *ret_words)
 {
 	const char *end = strstr(log, "\nprocessed "), *start;
+	unsigned code;
 
-	ret_text[0] = '\0';
 	if (!end)
 		end = log + strlen(log);
 	for (start = end; start > log && start[-1] != '\n'; start--)
 		;
-	snprintf(ret_text, REASON_BYTES, "%.*s", (int)(end - start), start);
+	snprintf(ret_words->text, sizeof(ret_words->text), "%.*s", (int)(end - start), start);
+	ret_words->insn = -1;
+	while (sscanf(start, "%" SCNd64 ": (%2x)", &ret_words->insn, &code) != 2 && start > log)
+		do
+			start--;
+		while (start > log && start[-1] != '\n');
+}
+
+bool kernel_accepts(const struct test_case *c, struct kernel_words *ret_words)
+{
+	int r = kernel_judges(c, false);
+
+	if (!r || !ret_words)
+		return !r;
+	kernel_judges(c, true);
+	last_words(kernel.log, ret_words);
+	if (!ret_words->text[0])
+		snprintf(ret_words->text, sizeof(ret_words->text), "%s", strerror(-r));
+	return false;
+}
+
+/* With the limits that are usual, and the types of the kernel that is asked. */
+void kernel_case_judge(const struct test_case *c, struct judgement *ret_judgement)
+{
+	const struct picket_verify_options options = {.kind = c->kind, .types = soundness_types_running()};
+	struct picket_verdict *verdict;
+	int r = picket_verify_insns(c->insns, c->count, c->maps, c->map_count, &options, &verdict);
+
+	*ret_judgement = (struct judgement){.accepted = !r && verdict->accepted};
+	if (r) {
+		snprintf(ret_judgement->reason, sizeof(ret_judgement->reason), "%s", strerror(-r));
+		return;
+	}
+	ret_judgement->category = verdict->category;
+	memcpy(ret_judgement->reason, verdict->reason, sizeof(verdict->reason));
+	picket_verdict_free(verdict);
 }
 
 /* ---- reasons ---- */
@@ -141,6 +198,7 @@ static bool same_reason(const char *a, const char *b)
 	return *a == *b;
 }
 
+/* Returns it if it is a new one. */
 static struct reason *reason_count(struct reasons *r, const char *text)
 {
 	for (size_t i = 0; i < r->count; i++)
@@ -150,7 +208,7 @@ static struct reason *reason_count(struct reasons *r, const char *text)
 		}
 	if (r->count == REASONS_MAX)
 		return NULL;
-	snprintf(r->all[r->count].text, REASON_BYTES, "%s", text);
+	snprintf(r->all[r->count].text, sizeof(r->all[0].text), "%s", text);
 	r->all[r->count].count = 1;
 	return &r->all[r->count++];
 }
@@ -162,7 +220,7 @@ static int more_often(const void *a, const void *b)
 	return x->count < y->count ? 1 : x->count > y->count ? -1 : 0;
 }
 
-static uint64_t reasons_print(struct reasons *r, const char *title)
+static void reasons_print(struct reasons *r, const char *title)
 {
 	uint64_t sum = 0;
 
@@ -176,7 +234,6 @@ static uint64_t reasons_print(struct reasons *r, const char *title)
 		printf("#           first: %s, seed %llu, change %llu\n", picket_kind_name(x->kind),
 		       (unsigned long long)x->seed, (unsigned long long)x->change);
 	}
-	return sum;
 }
 
 /* ---- programs ---- */
@@ -185,69 +242,121 @@ static void make(struct test_case *c, enum picket_kind kind, uint64_t seed, uint
 {
 	struct chance chance = chance_from(seed * 31 + change);
 
-	case_make(c, kind, seed, false);
+	case_make(c, kind, seed, true);
 	for (uint64_t i = 0; i < (change ? 1 + change % 2 : 0); i++)
 		case_mutate(c, &chance);
 }
 
-static void compare(struct comparison *k, const struct test_case *c, uint64_t seed, uint64_t change, unsigned *examples)
+static void ask_both(const struct test_case *c, struct opinion *ret_opinion)
 {
+	struct opinion o = {.accepted = kernel_accepts(c, NULL)};
+	struct kernel_words words = {.insn = -1};
 	struct judgement judgement;
-	int r = kernel_judges(k, c, false);
-	char words[REASON_BYTES];
-	struct reason *reason = NULL;
+	const char *known;
 
-	case_judge(c, &judgement);
-	k->both_accept += !r && judgement.accepted;
-	k->both_refuse += r && !judgement.accepted;
-	if (!r == judgement.accepted)
-		return;
-	if (r) {
-		kernel_judges(k, c, true);
-		last_words(k->log, words);
-		if (!words[0])
-			snprintf(words, sizeof(words), "%s", strerror(-r));
-		reason = reason_count(&k->kernels, words);
-	} else {
-		snprintf(words, sizeof(words), "%s: %.90s", picket_category_name(judgement.category), judgement.reason);
-		reason = reason_count(&k->ours, words);
+	kernel_case_judge(c, &judgement);
+	if (o.accepted && !judgement.accepted) {
+		o.side = OURS;
+		snprintf(o.text, sizeof(o.text), "%s: %.90s", picket_category_name(judgement.category),
+		         judgement.reason);
+	} else if (!o.accepted && judgement.accepted) {
+		known = kernel_accepts(c, &words) ? NULL : known_reason_find(c, &words);
+		o.side = known ? KERNEL_KNOWN : KERNEL_UNKNOWN;
+		snprintf(o.text, sizeof(o.text), "%s", known ? known : words.text);
 	}
+	*ret_opinion = o;
+}
+
+static bool still_so(const struct test_case *c, void *user)
+{
+	const struct opinion *first = user;
+	struct opinion o;
+
+	ask_both(c, &o);
+	return o.side == first->side && same_reason(o.text, first->text);
+}
+
+static void print_example(const struct test_case *c, struct opinion *o)
+{
+	static struct test_case small;
+
+	small = *c;
+	case_shrink_while(&small, still_so, o);
+	case_print(&small);
+}
+
+static void compare(struct comparison *k, const struct test_case *c, uint64_t seed, uint64_t change)
+{
+	struct opinion o;
+	struct reason *reason;
+
+	ask_both(c, &o);
+	if (o.side == AGREED) {
+		k->both_accept += o.accepted;
+		k->both_refuse += !o.accepted;
+		return;
+	}
+	k->one_refuses++;
+	reason = reason_count(&k->reasons[o.side], o.text);
 	if (!reason)
 		return;
 	reason->seed = seed;
 	reason->change = change;
 	reason->kind = c->kind;
-	if (!*examples)
+	if (!k->examples && o.side != KERNEL_UNKNOWN)
 		return;
-	--*examples;
-	printf("only %s: %s\n", r ? "the kernel refuses" : "we refuse", words);
-	case_print(c);
+	printf("%s%s: %s (%s, seed %llu, change %llu)\n", o.side == KERNEL_UNKNOWN ? "not ok - " : "", sides[o.side],
+	       o.text, picket_kind_name(c->kind), (unsigned long long)seed, (unsigned long long)change);
+	print_example(c, &o);
 }
 
-int soundness_kernel(uint64_t seed, uint64_t count, unsigned examples)
+/* As it is made, with changes; and moved to the edge of what we accept. */
+static void compare_seed(struct comparison *k, enum picket_kind kind, uint64_t seed, uint64_t change)
+{
+	static struct test_case c;
+	struct chance chance = chance_from(seed);
+	struct judgement judgement;
+
+	make(&c, kind, seed, change);
+	compare(k, &c, seed, change);
+	case_judge(&c, &judgement);
+	if (change || !judgement.accepted)
+		return;
+	for (unsigned i = 0; i < EDGES; i++)
+		case_sharpen(&c, &chance);
+	compare(k, &c, seed, CHANGE_EDGES);
+}
+
+static int summarise(struct comparison *k)
+{
+	const uint64_t agreed = k->both_accept + k->both_refuse;
+
+	printf("# both accept: %llu, both refuse: %llu\n", (unsigned long long)k->both_accept,
+	       (unsigned long long)k->both_refuse);
+	for (enum side side = KERNEL_KNOWN; side < SIDES; side++)
+		reasons_print(&k->reasons[side], sides[side]);
+	if (k->reasons[KERNEL_UNKNOWN].count)
+		return 1;
+	printf("ok - %llu programs shown to the kernel\n", (unsigned long long)(agreed + k->one_refuses));
+	return 0;
+}
+
+int soundness_kernel(uint64_t seed, uint64_t count, bool examples)
 {
 	static struct comparison k;
-	static struct test_case c;
-	int r = make_maps(&k);
+	int r = make_maps();
 
-	k.log = malloc(LOG_BYTES);
 	if (r == -EPERM) {
-		printf("ok - the kernel's opinion # SKIP it does not let us load programs\n");
-		return 0;
+		printf("the kernel does not let us load programs\n");
+		return EXIT_SKIPPED;
 	}
-	if (r || !k.log) {
-		fprintf(stderr, "verify_soundness: %s\n", r ? strerror(-r) : "out of memory");
+	if (r) {
+		fprintf(stderr, "verify_soundness: %s\n", strerror(-r));
 		return 1;
 	}
+	k.examples = examples;
 	for (uint64_t i = 0; i < count; i++)
-		for (size_t kind = 0; kind < ARRAY_SIZE(kernel_kinds); kind++) {
-			make(&c, kernel_kinds[kind].kind, seed + i / 4, i % 4);
-			compare(&k, &c, seed + i / 4, i % 4, &examples);
-		}
-	printf("# both accept: %llu, both refuse: %llu\n", (unsigned long long)k.both_accept,
-	       (unsigned long long)k.both_refuse);
-	reasons_print(&k.ours, "only we refuse");
-	reasons_print(&k.kernels, "only the kernel refuses");
-	free(k.log);
-	return 0;
+		for (size_t kind = 0; kind < ARRAY_SIZE(kernel_kinds); kind++)
+			compare_seed(&k, kernel_kinds[kind].kind, seed + i / 4, i % 4);
+	return summarise(&k);
 }

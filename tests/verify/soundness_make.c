@@ -15,11 +15,12 @@ const struct picket_map_spec soundness_maps[SOUNDNESS_MAPS] = {
                            .max_entries = 1,
                            .flags = BPF_F_RDONLY_PROG},
         [MAP_GLOBALS] = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 64, .max_entries = 1},
+        [MAP_PROGRAMS] = {.type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 4},
         [MAP_OUTER] =
                 {.type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .key_size = 4, .value_size = 4, .max_entries = 2, .inner = &inner},
 };
-const enum picket_kind soundness_kinds[] = {PICKET_KIND_MEMORY, PICKET_KIND_XDP, PICKET_KIND_SCHED_CLS,
-                                            PICKET_KIND_SOCKET_FILTER};
+const enum picket_kind soundness_kinds[] = {PICKET_KIND_MEMORY,        PICKET_KIND_XDP,        PICKET_KIND_SCHED_CLS,
+                                            PICKET_KIND_SOCKET_FILTER, PICKET_KIND_TRACEPOINT, PICKET_KIND_SYSCALL};
 const size_t soundness_kind_count = ARRAY_SIZE(soundness_kinds);
 
 /* ---- instructions ---- */
@@ -177,7 +178,10 @@ int find_number(struct generator *g)
 /* ---- functions ---- */
 bool program_has_packet(const struct generator *g)
 {
-	return g->current == 0 && g->c->kind != PICKET_KIND_SOCKET_FILTER;
+	const enum picket_kind kind = g->c->kind;
+
+	return g->current == 0 &&
+	       (kind == PICKET_KIND_MEMORY || kind == PICKET_KIND_XDP || kind == PICKET_KIND_SCHED_CLS);
 }
 
 static void begin_main(struct generator *g)
@@ -199,22 +203,34 @@ static void begin_main(struct generator *g)
 
 static void begin_function(struct generator *g, const struct function *f)
 {
-	if (f->callback) { /* the turn, and what it was given */
+	switch (f->kind) {
+	case FUNCTION_CALLBACK: /* the turn, and what it was given */
 		set_register(g, 1, HOLDS_NUMBER, 0, 0);
 		set_register(g, 2, HOLDS_STACK, 0, 0);
 		g->registers[2].map = (uint8_t)f->pointer_bytes;
-		return;
+		break;
+	case FUNCTION_MEMORY:
+		emit(g, VM_LDXB, 0, 1, (int)f->pointer_bytes - 1, 0);
+		set_register(g, 0, HOLDS_NUMBER, 0, 0);
+		break;
+	case FUNCTION_LEAVES:
+		emit(g, VM_MOV64_REG, 6, 1, 0, 0);
+		set_register(g, 6, HOLDS_CONTEXT, 0, 0);
+		do_tail_call(g);
+		break;
+	case FUNCTION_NUMBERS:
+		for (unsigned i = 1; i <= f->arguments; i++)
+			set_register(g, i, HOLDS_NUMBER, 0, 0);
+		break;
 	}
-	for (unsigned i = 1; i <= f->arguments; i++)
-		set_register(g, i, HOLDS_NUMBER, 0, 0);
 }
 
 static void end_function(struct generator *g, const struct function *f)
 {
 	int number = find_register(g, HOLDS_NUMBER);
 
-	if (f->callback || number < 0)
-		emit(g, VM_MOV64_IMM, 0, 0, 0, chance_below(&g->chance, 2));
+	if (f->kind == FUNCTION_CALLBACK || f->kind == FUNCTION_LEAVES || number < 0)
+		emit(g, VM_MOV64_IMM, 0, 0, 0, chance_below(&g->chance, f->kind == FUNCTION_LEAVES ? 8 : 2));
 	else if (number != 0)
 		emit(g, VM_MOV64_REG, 0, (unsigned)number, 0, 0);
 	emit(g, VM_EXIT, 0, 0, 0, 0);
@@ -252,17 +268,18 @@ static void make_function(struct generator *g, unsigned index)
 	end_function(g, f);
 }
 
-void case_make(struct test_case *c, enum picket_kind kind, uint64_t seed, bool callbacks)
+void case_make(struct test_case *c, enum picket_kind kind, uint64_t seed, bool plain)
 {
 	struct generator g = {.c = c,
 	                      .chance = chance_from(seed * PICKET_KINDS + (uint64_t)kind),
 	                      .function_count = 1,
-	                      .callbacks = callbacks};
+	                      .plain = plain};
 
 	c->kind = kind;
 	c->maps = soundness_maps;
 	c->map_count = SOUNDNESS_MAPS;
 	c->count = 0;
+	c->origin = NULL;
 	/* Functions are declared by the first call of them. */
 	for (unsigned i = 0; i < g.function_count; i++)
 		make_function(&g, i);

@@ -24,7 +24,7 @@ struct held {
 	uint64_t below; /* a number that was bounded: it is less than this; 0: not known */
 };
 
-#define FUNCTIONS_MAX 5
+#define FUNCTIONS_MAX 7
 #define JUMPS_MAX 128
 #define INSNS_WANTED 110
 
@@ -34,10 +34,15 @@ struct jumps {
 	unsigned count;
 };
 
+enum function_kind {
+	FUNCTION_NUMBERS,  /* takes `arguments` of them */
+	FUNCTION_CALLBACK, /* takes a turn, and a pointer to `pointer_bytes` of the caller's stack */
+	FUNCTION_MEMORY,   /* takes a pointer to `pointer_bytes`, and reads the last of them */
+	FUNCTION_LEAVES, /* takes the context; a tail call in it may lead to another program. Returns less than 8, else */
+};
 struct function {
-	bool callback;
-	unsigned arguments; /* numbers in r1 .. ; the last of them a pointer to `pointer_bytes` of the caller's stack */
-	unsigned pointer_bytes;
+	enum function_kind kind;
+	unsigned arguments, pointer_bytes;
 	uint16_t calls[JUMPS_MAX]; /* instructions that name it */
 	unsigned call_count;
 };
@@ -51,7 +56,7 @@ struct generator {
 	struct held slots[64];    /* of the stack; [0] is r10 - 8 */
 	struct jumps leave, trap; /* to `r0 = 0; exit`; to what must never run */
 	size_t limit;
-	bool in_loop, callbacks;
+	bool in_loop, plain;
 };
 
 /* ---- soundness_make.c ---- */
@@ -73,5 +78,25 @@ bool program_has_packet(const struct generator *g);
 
 /* ---- soundness_block.c ---- */
 void make_block(struct generator *g, unsigned statements);
+unsigned below(struct generator *g, unsigned limit);
+int slot_offset(unsigned slot);
+/* Memory at [register + low, + room): some load or store. */
+void access_at(struct generator *g, unsigned base, int low, int room, bool may_write);
+void make_key(struct generator *g, unsigned map); /* r2 = a place of the stack with such a key in it */
+unsigned some_function(struct generator *g, enum function_kind kind); /* 0: there are enough */
+void note_call(struct generator *g, unsigned function, size_t insn);
+/* After two ways have met, only what both have. */
+void meet(struct generator *g, const struct held *registers, const struct held *slots);
+void forget_packet(struct generator *g);
+void nested(struct generator *g, unsigned statements);
+void do_quiet(struct generator *g); /* what never leaves the program */
+typedef void statement(struct generator *g);
+
+/* ---- soundness_call.c, soundness_foreign.c ---- */
+void do_call_register(struct generator *g);
+void do_tail_call(struct generator *g);
+void do_leaving_function(struct generator *g);
+void do_lock(struct generator *g);
+void do_foreign(struct generator *g); /* something of the kernel */
 
 #endif

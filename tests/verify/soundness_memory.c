@@ -3,11 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "tests/verify/soundness_monitor.h"
-#include "verify/table_int.h"
 
-#define DYNPTR_BYTES 16
-
-static const struct tag number = {.kind = TAG_NUMBER}, nothing = {.kind = TAG_NONE};
+static const struct tag number = {.kind = TAG_NUMBER};
 
 void monitor_violation(struct monitor *m, const char *format, ...)
 {
@@ -150,6 +147,8 @@ static struct tag context_read(struct monitor *m, uint64_t at, uint64_t size)
 {
 	const struct soundness_world *w = m->world;
 
+	if (w->kind->flags & KIND_BTF_CONTEXT)
+		return monitor_hook_read(m, at, size);
 	for (size_t i = 0; i < w->kind->field_count; i++) {
 		const struct verify_field *f = &w->kind->fields[i];
 		uint64_t value = 0;
@@ -170,6 +169,8 @@ static struct tag context_read(struct monitor *m, uint64_t at, uint64_t size)
 		case FIELD_FLOW_KEYS:
 			return value ? monitor_object(m, OBJECT_SOCKET, value, SOCKET_BYTES, f->type == FIELD_FLOW_KEYS)
 			             : number;
+		case FIELD_OBJECT:
+			return monitor_context_object(m, at, f->type_name);
 		case FIELD_MEMORY:
 			return monitor_object(m, OBJECT_MEMORY, value, f->object, false);
 		default:
@@ -183,13 +184,29 @@ static struct tag context_read(struct monitor *m, uint64_t at, uint64_t size)
 static const char *object_name(const struct object *o)
 {
 	static const char *const names[] = {
-	        [OBJECT_CONTEXT] = "context", [OBJECT_BUFFER] = "buffer", [OBJECT_PACKET] = "packet",
-	        [OBJECT_META] = "metadata",   [OBJECT_FRAME] = "stack",   [OBJECT_VALUE] = "map value",
-	        [OBJECT_KEY] = "map key",     [OBJECT_RECORD] = "record", [OBJECT_SOCKET] = "socket",
-	        [OBJECT_MEMORY] = "memory",
+	        [OBJECT_CONTEXT] = "context", [OBJECT_BUFFER] = "buffer",        [OBJECT_PACKET] = "packet",
+	        [OBJECT_META] = "metadata",   [OBJECT_FRAME] = "stack",          [OBJECT_VALUE] = "map value",
+	        [OBJECT_KEY] = "map key",     [OBJECT_RECORD] = "record",        [OBJECT_SOCKET] = "socket",
+	        [OBJECT_MEMORY] = "memory",   [OBJECT_KERNEL] = "kernel object",
 	};
 
 	return names[o->kind];
+}
+
+/* What the kernel keeps of a map (struct bpf_map) may be read. The sandbox keeps something else: the run ends. */
+static bool reads_map(struct monitor *m, uint64_t address, uint64_t size, unsigned access)
+{
+	const struct soundness_world *w = m->world;
+	uint32_t type, bytes;
+
+	if (access & MONITOR_WRITE || !verify_types_by_name(m->runnable->types, "bpf_map", &type))
+		return false;
+	bytes = verify_types_bytes(m->runnable->types, type);
+	for (size_t i = 0; i < w->map_count; i++)
+		if (lies_in((uintptr_t)w->maps[i], bytes, address, size) ||
+		    (w->inner[i] && lies_in((uintptr_t)w->inner[i], bytes, address, size)))
+			m->lost = true;
+	return m->lost;
 }
 
 static bool check_access(struct monitor *m, struct tag pointer, uint64_t address, uint64_t size, unsigned access)
@@ -202,8 +219,12 @@ static bool check_access(struct monitor *m, struct tag pointer, uint64_t address
 	                                    [TAG_MAP] = "a map",
 	                                    [TAG_FUNCTION] = "a function"};
 
+	if (pointer.kind == TAG_MAP && reads_map(m, address, size, access))
+		return false;
 	if (!o)
 		monitor_violation(m, "access through %s, 0x%llx", wrong[pointer.kind], (unsigned long long)address);
+	else if (o->kind == OBJECT_KERNEL && monitor_behind_kernel_object(m, o, address, size))
+		return false;
 	else if (!lies_in(o->low, o->size, address, size))
 		monitor_violation(m, "%llu bytes at %lld of a %s of %llu bytes", (unsigned long long)size,
 		                  (long long)(address - o->low), object_name(o), (unsigned long long)o->size);
@@ -225,6 +246,8 @@ struct tag monitor_access(struct monitor *m, struct tag pointer, uint64_t addres
 	at = address - o->low;
 	if (o->kind == OBJECT_CONTEXT)
 		return context_read(m, at, size);
+	if (o->kind == OBJECT_KERNEL)
+		return monitor_kernel_read(m, o, at, size);
 	if (o->kind != OBJECT_FRAME)
 		return number;
 	f = frame_of(m, pointer.object);
@@ -240,224 +263,9 @@ void monitor_store(struct monitor *m, struct tag pointer, uint64_t address, uint
 	if (m->violated || m->lost || !size)
 		return;
 	o = &m->objects[pointer.object];
-	if (o->kind == OBJECT_FRAME)
+	if (o->kind == OBJECT_FRAME) {
+		monitor_overwrite_specials(m, pointer, address, size);
 		stack_write(frame_of(m, pointer.object), address - o->low, size, stored);
-	else if (stored.kind != TAG_NUMBER && !m->runnable->leaks)
+	} else if (stored.kind != TAG_NUMBER && !m->runnable->leaks)
 		monitor_violation(m, "a pointer is stored to a %s", object_name(o));
-}
-
-/* ---- helpers' arguments ---- */
-static const struct picket_map_spec *map_given(struct monitor *m, uint64_t pointer)
-{
-	if (world_has_map(m->world, pointer))
-		return picket_map_spec((const struct picket_map *)(uintptr_t)pointer);
-	monitor_violation(m, "a helper's argument is no map");
-	return NULL;
-}
-
-/* A key that a program looks up is mostly not there: now it sometimes is. */
-static void make_key(struct monitor *m, const struct helper_model *h, const uint64_t r[11])
-{
-	struct picket_map *map = (struct picket_map *)(uintptr_t)r[1];
-	const struct picket_map_spec *spec = picket_map_spec(map);
-	uint8_t value[256];
-
-	if (m->violated || h->id != BPF_FUNC_map_lookup_elem || spec->value_size > sizeof(value) ||
-	    (spec->type != BPF_MAP_TYPE_HASH && spec->type != BPF_MAP_TYPE_LRU_HASH) ||
-	    chance_one_in(&m->world->chance, 2))
-		return;
-	world_fill(m->world, value, spec->value_size);
-	picket_map_update(map, (const void *)(uintptr_t)r[2], value, BPF_NOEXIST);
-}
-
-static void take_memory(struct monitor *m, unsigned reg, const uint64_t r[11], uint64_t size, unsigned access)
-{
-	struct tag pointer = monitor_top(m)->registers[reg];
-
-	if (access & MONITOR_READ)
-		monitor_access(m, pointer, r[reg], size, access);
-	else
-		monitor_store(m, pointer, r[reg], size, number);
-}
-
-static void take_record(struct monitor *m, struct tag tag, uint64_t value)
-{
-	struct object *o = monitor_object_of(m, tag);
-
-	if (!o || o->kind != OBJECT_RECORD || o->low != value)
-		monitor_violation(m, "what is submitted or discarded is no record");
-	else
-		o->alive = false;
-}
-
-static void take_any(struct monitor *m, struct tag tag, unsigned reg)
-{
-	if (tag.kind == TAG_NONE)
-		monitor_violation(m, "a helper's argument r%u was never written", reg);
-	else if (tag.kind != TAG_NUMBER && !m->runnable->leaks)
-		monitor_violation(m, "a pointer is handed to a helper as a number, r%u", reg);
-}
-
-static bool helper_acquires_dynptr(uint32_t id)
-{
-	return id == BPF_FUNC_ringbuf_reserve_dynptr;
-}
-
-static void count_dynptr(struct monitor *m, uint32_t id)
-{
-	m->dynptrs += helper_acquires_dynptr(id);
-	if (id == BPF_FUNC_ringbuf_submit_dynptr || id == BPF_FUNC_ringbuf_discard_dynptr)
-		m->dynptrs -= m->dynptrs > 0;
-}
-
-static void take_lock(struct monitor *m, uint32_t id, uint64_t address)
-{
-	if (id == BPF_FUNC_spin_lock) {
-		if (m->lock)
-			monitor_violation(m, "a second lock is taken");
-		m->lock = address;
-		return;
-	}
-	if (m->lock != address)
-		monitor_violation(m, "a lock is given up that is not held");
-	m->lock = 0;
-}
-
-static void take_argument(struct monitor *m, const struct helper_model *h, unsigned reg, const uint64_t r[11],
-                          const struct picket_map_spec **map)
-{
-	struct tag tag = monitor_top(m)->registers[reg];
-
-	switch (h->row.args[reg - 1]) {
-	case PICKET_ARG_NONE:
-		return;
-	case PICKET_ARG_ANY:
-		if (h->proto->args[reg - 1].base == VERIFY_ARG_ANY &&
-		    !(h->proto->args[reg - 1].flags & VERIFY_ARG_UNSET && m->runnable->leaks))
-			take_any(m, tag, reg);
-		return;
-	case PICKET_ARG_MAP:
-		*map = map_given(m, r[reg]);
-		return;
-	case PICKET_ARG_MAP_KEY:
-		take_memory(m, reg, r, *map ? (*map)->key_size : 0, MONITOR_READ);
-		make_key(m, h, r);
-		return;
-	case PICKET_ARG_MAP_VALUE:
-		take_memory(m, reg, r, *map ? (*map)->value_size : 0, MONITOR_READ);
-		return;
-	case PICKET_ARG_MAP_VALUE_OUT:
-		take_memory(m, reg, r, *map ? (*map)->value_size : 0, MONITOR_WRITE);
-		return;
-	case PICKET_ARG_MEM:
-	case PICKET_ARG_MEM_OR_NULL:
-		take_memory(m, reg, r, r[reg + 1], MONITOR_READ);
-		return;
-	case PICKET_ARG_MEM_OUT:
-	case PICKET_ARG_MEM_OUT_OR_NULL:
-		take_memory(m, reg, r, r[reg + 1], MONITOR_WRITE);
-		return;
-	case PICKET_ARG_LONG_OUT:
-		take_memory(m, reg, r, 8, MONITOR_WRITE);
-		return;
-	case PICKET_ARG_DYNPTR_OUT:
-		take_memory(m, reg, r, DYNPTR_BYTES, MONITOR_WRITE);
-		return;
-	case PICKET_ARG_CONST_STR:
-		take_memory(m, reg, r, 1, MONITOR_READ);
-		return;
-	case PICKET_ARG_RING_RECORD:
-		take_record(m, tag, r[reg]);
-		return;
-	case PICKET_ARG_SPIN_LOCK:
-		take_lock(m, h->id, r[reg]);
-		return;
-	default:
-		if (tag.kind == TAG_NONE)
-			monitor_violation(m, "a helper's argument r%u was never written", reg);
-	}
-}
-
-/* What the interpreter cannot check of a model's arguments. */
-static void take_model_argument(struct monitor *m, const struct verify_arg *a, unsigned reg, const uint64_t r[11])
-{
-	struct tag tag = monitor_top(m)->registers[reg];
-	struct object *o = monitor_object_of(m, tag);
-
-	if (tag.kind == TAG_NUMBER && !r[reg] && a->flags & VERIFY_ARG_OR_NULL)
-		return;
-	switch ((enum verify_arg_base)a->base) {
-	case VERIFY_ARG_FIXED:
-		if (!(a->flags & VERIFY_ARG_OUT))
-			take_memory(m, reg, r, a->size, MONITOR_READ);
-		if (a->flags & (VERIFY_ARG_OUT | VERIFY_ARG_WRITE))
-			take_memory(m, reg, r, a->size, MONITOR_WRITE);
-		return;
-	case VERIFY_ARG_SOCKET:
-	case VERIFY_ARG_SOCK_COMMON:
-		if (!o || o->kind != OBJECT_SOCKET)
-			monitor_violation(m, "a helper's argument r%u is no socket", reg);
-		else if (a->flags & VERIFY_ARG_RELEASE)
-			o->alive = false;
-		return;
-	default:
-		return;
-	}
-}
-
-void monitor_arguments(struct monitor *m, const struct helper_model *h, const uint64_t r[11])
-{
-	const struct picket_map_spec *map = NULL;
-
-	for (unsigned reg = 1; reg <= 5 && !m->violated; reg++) {
-		take_argument(m, h, reg, r, &map);
-		if (!h->own && !m->violated)
-			take_model_argument(m, &h->proto->args[reg - 1], reg, r);
-	}
-	if (m->lock && h->row.args[0] != PICKET_ARG_SPIN_LOCK)
-		monitor_violation(m, "a helper is called while a lock is held");
-	count_dynptr(m, h->id);
-}
-
-/* ---- what helpers return ---- */
-static struct tag value_tag(struct monitor *m, const struct monitor_frame *f, uint64_t r0)
-{
-	const struct picket_map_spec *spec = picket_map_spec((const struct picket_map *)(uintptr_t)f->arguments[0]);
-	struct tag tag;
-
-	if (spec->inner)
-		return (struct tag){.kind = TAG_MAP};
-	tag = monitor_object(m, OBJECT_VALUE, r0, spec->value_size, !(spec->flags & BPF_F_RDONLY_PROG));
-	m->objects[tag.object].readable = !(spec->flags & BPF_F_WRONLY_PROG);
-	return tag;
-}
-
-static struct tag socket_tag(struct monitor *m, const struct verify_proto *p, uint64_t r0)
-{
-	struct tag tag = monitor_object(m, OBJECT_SOCKET, r0, SOCKET_BYTES, false);
-
-	m->objects[tag.object].acquired = p->flags & PROTO_ACQUIRES;
-	return tag;
-}
-
-struct tag monitor_result(struct monitor *m, const struct monitor_frame *f, uint64_t r0)
-{
-	const struct helper_model *h = f->helper;
-
-	if (h->row.returns == PICKET_RETURN_VOID)
-		return m->runnable->leaks ? number : nothing;
-	if (!r0)
-		return number;
-	switch (h->row.returns) {
-	case PICKET_RETURN_MAP_VALUE_OR_NULL:
-		return value_tag(m, f, r0);
-	case PICKET_RETURN_MEM_OR_NULL:
-		return monitor_object(m, OBJECT_MEMORY, r0, f->arguments[2], true);
-	case PICKET_RETURN_RING_RECORD_OR_NULL:
-		return monitor_object(m, OBJECT_RECORD, r0, f->arguments[1], true);
-	default:
-		if (!h->own && h->proto->returns != VERIFY_RETURN_NUMBER)
-			return socket_tag(m, h->proto, r0);
-		return number;
-	}
 }

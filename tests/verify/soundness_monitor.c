@@ -68,6 +68,20 @@ static void enter_callback(struct monitor *m, const uint64_t r[11])
 	f->registers[4] = caller->argument_tags[2];
 }
 
+/* Is it the one whose address was in the register? */
+static void check_entered(struct monitor *m, size_t insn)
+{
+	const struct monitor_frame *f = monitor_top(m);
+	uint32_t function;
+
+	if (f->call->op != VM_CALL_REG)
+		return;
+	monitor_count(HAPPENED_CALL_REGISTER);
+	function = f->registers[f->call->dst].object;
+	if (function >= m->runnable->ops.function_count || m->runnable->ops.functions[function].insn != insn)
+		monitor_violation(m, "a call by a register leads to another function than the one that was loaded");
+}
+
 static struct tag pop(struct monitor *m)
 {
 	struct tag result = monitor_top(m)->registers[0];
@@ -80,7 +94,7 @@ static struct tag pop(struct monitor *m)
 static void finish_helper(struct monitor *m, const uint64_t r[11])
 {
 	struct monitor_frame *f = monitor_top(m);
-	bool moves_packet = !f->helper->own && f->helper->proto->flags & PROTO_CHANGES_PACKET;
+	bool moves_packet = f->helper->proto->flags & PROTO_CHANGES_PACKET;
 
 	forget_results(f);
 	if (moves_packet)
@@ -94,7 +108,7 @@ static bool has_left(const struct monitor *m, size_t insn)
 {
 	enum vm_format format = vm_insns[m->before->op].format;
 
-	return format == VM_FORMAT_NOTHING ||
+	return m->in_other || format == VM_FORMAT_NOTHING ||
 	       ((format == VM_FORMAT_PACKET_IMM || format == VM_FORMAT_PACKET_REG) && insn != m->before_insn + 1);
 }
 
@@ -122,14 +136,22 @@ static void arrive(struct monitor *m, size_t insn, const uint64_t r[11])
 	struct monitor_frame *f = monitor_top(m);
 	uint64_t frame = m->objects[f->object].low + PICKET_STACK_BYTES;
 
-	if (has_left(m, insn) && m->depth)
+	if (m->in_other) {
+		monitor_count(HAPPENED_TAIL_CALL_RETURNED);
+		monitor_top(m)->registers[0] = number;
+		monitor_new_packet(m);
+	}
+	if (has_left(m, insn) && m->depth) {
 		return_from(m, r);
-	else if (f->call && r[FRAME_POINTER] > frame && f->helper)
+	} else if (f->call && r[FRAME_POINTER] > frame && f->helper) {
 		enter_callback(m, r);
-	else if (f->call && r[FRAME_POINTER] > frame)
+	} else if (f->call && r[FRAME_POINTER] > frame) {
+		check_entered(m, insn);
 		enter_function(m, r[FRAME_POINTER]);
-	else if (f->call)
+	} else if (f->call) {
 		finish_helper(m, r);
+	}
+	m->in_other = false;
 }
 
 /* ---- instructions ---- */
@@ -209,7 +231,7 @@ static void wide(struct monitor *m, const struct vm_op *op)
 		*dst = (struct tag){.kind = TAG_MAP};
 		return;
 	case VM_LDDW_FUNCTION:
-		*dst = (struct tag){.kind = TAG_FUNCTION};
+		*dst = (struct tag){.kind = TAG_FUNCTION, .object = (uint16_t)op->target};
 		return;
 	case VM_LDDW_MAP_VALUE: {
 		size_t insn = op->insn, count;
@@ -224,6 +246,21 @@ static void wide(struct monitor *m, const struct vm_op *op)
 	}
 }
 
+/* Nobody is left to give anything back. If there is no program to go on with, this one does. */
+static void tail_call(struct monitor *m, const uint64_t r[11])
+{
+	struct monitor_frame *f = monitor_top(m);
+	const struct object *o = monitor_object_of(m, f->registers[1]);
+
+	if (!o || (o->kind != OBJECT_CONTEXT && o->kind != OBJECT_BUFFER) || r[1] != o->low)
+		monitor_violation(m, "a tail call passes on something else than the context");
+	monitor_nothing_held(m, "a tail call leaves the program");
+	f->call = NULL;
+	forget_results(f);
+	if (m->runnable->leaks)
+		f->registers[0] = number;
+}
+
 static void call(struct monitor *m, const struct vm_op *op, const uint64_t r[11])
 {
 	struct monitor_frame *f = monitor_top(m);
@@ -232,11 +269,15 @@ static void call(struct monitor *m, const struct vm_op *op, const uint64_t r[11]
 	f->helper = NULL;
 	memcpy(f->arguments, &r[1], sizeof(f->arguments));
 	memcpy(f->argument_tags, &f->registers[1], sizeof(f->argument_tags));
+	if (op->op == VM_CALL_REG && f->registers[op->dst].kind != TAG_FUNCTION)
+		monitor_violation(m, "r%u is called, and is no function", op->dst);
 	if (op->op != VM_CALL_HELPER)
 		return;
 	f->helper = runnable_model(m->runnable, (uint32_t)op->imm);
 	m->world->calling = f->helper;
 	monitor_arguments(m, f->helper, r);
+	if (f->helper->id == BPF_FUNC_tail_call)
+		tail_call(m, r);
 }
 
 static void check_return_number(struct monitor *m, int64_t wide_number)
@@ -254,21 +295,14 @@ static void leave_program(struct monitor *m, uint64_t r0)
 {
 	struct tag result = monitor_top(m)->registers[0];
 
+	monitor_nothing_held(m, "the program ends");
+	if (verify_types_returns_nothing(m->runnable->types, m->world->kind, m->runnable->hook))
+		return;
 	if (result.kind == TAG_NONE)
 		monitor_violation(m, "the program's result was never written");
 	else if (result.kind != TAG_NUMBER && !m->runnable->leaks)
 		monitor_violation(m, "the program returns a pointer");
 	check_return_number(m, (int64_t)r0);
-	for (unsigned i = 0; i < m->object_count; i++) {
-		const struct object *o = &m->objects[i];
-		if (o->alive && (o->kind == OBJECT_RECORD || o->acquired))
-			monitor_violation(m, "the program ends without releasing a %s",
-			                  o->kind == OBJECT_RECORD ? "record" : "socket");
-	}
-	if (m->dynptrs)
-		monitor_violation(m, "the program ends without releasing a dynptr");
-	if (m->lock)
-		monitor_violation(m, "the program ends with a lock held");
 }
 
 static void leave(struct monitor *m, uint64_t r0)
@@ -323,6 +357,7 @@ static void execute(struct monitor *m, const struct vm_op *op, const uint64_t r[
 		break;
 	case VM_FORMAT_CALL_ID:
 	case VM_FORMAT_CALL_FUNCTION:
+	case VM_FORMAT_CALL_DST:
 		call(m, op, r);
 		break;
 	case VM_FORMAT_PACKET_IMM:
@@ -343,7 +378,8 @@ static void check_reads(struct monitor *m, const struct vm_op *op)
 	enum vm_format format = vm_insns[op->op].format;
 	unsigned reads = vm_op_reads(op);
 
-	if (format == VM_FORMAT_CALL_ID || format == VM_FORMAT_CALL_FUNCTION || format == VM_FORMAT_NOTHING)
+	if (format == VM_FORMAT_CALL_ID || format == VM_FORMAT_CALL_FUNCTION || format == VM_FORMAT_CALL_DST ||
+	    format == VM_FORMAT_NOTHING)
 		return;
 	for (; reads; reads &= reads - 1) {
 		unsigned reg = (unsigned)__builtin_ctz(reads);
@@ -352,15 +388,46 @@ static void check_reads(struct monitor *m, const struct vm_op *op)
 	}
 }
 
+static bool is_tail_call(const struct monitor *m)
+{
+	return m->before && m->before->op == VM_CALL_HELPER && m->before->imm == BPF_FUNC_tail_call;
+}
+
+/* The program that a tail call leads to begins in this one's frame, and knows the context only. */
+static void enter_other(struct monitor *m, const uint64_t r[11])
+{
+	if (m->in_other)
+		return;
+	monitor_count(HAPPENED_TAIL_CALL);
+	if (!is_tail_call(m) || r[1] != (uintptr_t)m->world->context)
+		monitor_violation(m, "another program is entered, not with the context");
+	m->in_other = true;
+}
+
+/* What is not another program's is this one's next instruction, in the same frame. */
+static void check_went_on(struct monitor *m, size_t insn, const uint64_t r[11])
+{
+	if (!is_tail_call(m) || m->in_other)
+		return;
+	monitor_count(HAPPENED_TAIL_CALL_FAILED);
+	if (insn != m->before_insn + 1 ||
+	    r[FRAME_POINTER] != m->objects[monitor_top(m)->object].low + PICKET_STACK_BYTES)
+		monitor_violation(m, "a tail call failed, and the program does not go on behind it");
+}
+
 void monitor_trace(const struct picket_program *p, size_t insn, const uint64_t r[11], void *user)
 {
 	struct monitor *m = &monitor;
 	const struct vm_op *op;
 
-	(void)p;
 	(void)user;
 	if (insn == SIZE_MAX || m->violated || m->lost)
 		return;
+	if (p != m->runnable->program) {
+		enter_other(m, r);
+		return;
+	}
+	check_went_on(m, insn, r);
 	if (!m->started)
 		start(m, r);
 	else
@@ -386,7 +453,10 @@ void monitor_begin(struct runnable *r, struct soundness_world *w)
 	m->object_count = 0;
 	m->before = NULL;
 	m->lock = 0;
-	m->dynptrs = 0;
+	m->rcu = m->preempt = 0;
+	m->reference_count = 0;
+	memset(m->specials, 0, sizeof(m->specials));
+	m->in_other = false;
 	m->executed = 0;
 	m->started = m->lost = m->violated = false;
 }
@@ -401,7 +471,7 @@ void monitor_end(const struct picket_call *call, struct finding *ret_finding)
 		ret_finding->found = true;
 		ret_finding->insn = (uint32_t)m->violation_insn;
 		snprintf(ret_finding->text, sizeof(ret_finding->text), "%s", m->text);
-	} else if (fault == PICKET_FAULT_BUDGET) {
+	} else if (fault == PICKET_FAULT_BUDGET || m->lost) {
 		ret_finding->unfinished = true;
 	} else if (fault) {
 		ret_finding->found = true;

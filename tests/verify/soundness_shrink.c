@@ -2,58 +2,6 @@
 #include <stdio.h>
 #include "tests/verify/soundness.h"
 
-/* Is it still accepted, and goes wrong? */
-static bool still_fails(const struct test_case *c, struct soundness_world *w, const struct finding *finding,
-                        unsigned tries)
-{
-	struct judgement judgement;
-	struct finding again = {.found = false};
-	struct runnable r;
-
-	case_judge(c, &judgement);
-	if (!judgement.accepted || runnable_make(&r, c, &judgement, w))
-		return false;
-	for (unsigned i = 0; i < tries && !again.found; i++)
-		runnable_run(&r, w, finding->seed + i, &again);
-	runnable_done(&r);
-	return again.found;
-}
-
-/* ---- taking out ---- */
-static int64_t distance_of(const struct picket_insn *insn)
-{
-	return insn_distance(insn) == DISTANCE_IMM ? insn->imm : insn->offset;
-}
-
-static void set_distance(struct picket_insn *insn, int64_t distance)
-{
-	if (insn_distance(insn) == DISTANCE_IMM)
-		insn->imm = (int32_t)distance;
-	else
-		insn->offset = (int16_t)distance;
-}
-
-/* Where a slot is after [first, end) is out. */
-static int64_t moved(int64_t slot, size_t first, size_t end)
-{
-	if (slot <= (int64_t)first)
-		return slot;
-	return slot < (int64_t)end ? (int64_t)first : slot - (int64_t)(end - first);
-}
-
-static void take_out(struct test_case *c, size_t first, size_t end)
-{
-	for (size_t at = 0; at < c->count; at += insn_slots(&c->insns[at])) {
-		struct picket_insn *insn = &c->insns[at];
-		if (insn_distance(insn) == DISTANCE_NONE)
-			continue;
-		set_distance(insn, moved((int64_t)at + 1 + distance_of(insn), first, end) -
-		                           moved((int64_t)at, first, end) - 1);
-	}
-	memmove(&c->insns[first], &c->insns[end], (c->count - end) * sizeof(*c->insns));
-	c->count -= end - first;
-}
-
 static size_t run_end(const struct test_case *c, size_t first, size_t insns)
 {
 	size_t at = first;
@@ -63,16 +11,16 @@ static size_t run_end(const struct test_case *c, size_t first, size_t insns)
 	return MIN(at, c->count);
 }
 
-static bool shrink_by(struct test_case *c, struct soundness_world *w, const struct finding *finding, size_t insns,
-                      unsigned tries)
+static bool shrink_by(struct test_case *c, size_t insns, bool (*holds)(const struct test_case *c, void *user),
+                      void *user)
 {
 	static struct test_case tried;
 	bool shrunk = false;
 
 	for (size_t at = 0; at < c->count;) {
 		tried = *c;
-		take_out(&tried, at, run_end(c, at, insns));
-		if (tried.count && still_fails(&tried, w, finding, tries)) {
+		case_take_out(&tried, at, run_end(c, at, insns));
+		if (tried.count && holds(&tried, user)) {
 			*c = tried;
 			shrunk = true;
 		} else {
@@ -82,12 +30,42 @@ static bool shrink_by(struct test_case *c, struct soundness_world *w, const stru
 	return shrunk;
 }
 
-void case_shrink(struct test_case *c, struct soundness_world *w, const struct finding *finding, unsigned tries)
+void case_shrink_while(struct test_case *c, bool (*holds)(const struct test_case *c, void *user), void *user)
 {
 	for (size_t insns = c->count / 2; insns > 1; insns /= 2)
-		shrink_by(c, w, finding, insns, tries);
-	while (shrink_by(c, w, finding, 1, tries))
+		shrink_by(c, insns, holds, user);
+	while (shrink_by(c, 1, holds, user))
 		;
+}
+
+/* ---- accepted, and goes wrong ---- */
+struct failure {
+	struct soundness_world *world;
+	const struct finding *finding;
+	unsigned tries;
+};
+
+static bool still_fails(const struct test_case *c, void *user)
+{
+	const struct failure *f = user;
+	struct judgement judgement;
+	struct finding again = {.found = false};
+	struct runnable r;
+
+	case_judge(c, &judgement);
+	if (!judgement.accepted || runnable_make(&r, c, &judgement, f->world))
+		return false;
+	for (unsigned i = 0; i < f->tries && !again.found; i++)
+		runnable_run(&r, f->world, f->finding->seed + i, &again);
+	runnable_done(&r);
+	return again.found;
+}
+
+void case_shrink(struct test_case *c, struct soundness_world *w, const struct finding *finding, unsigned tries)
+{
+	struct failure failure = {.world = w, .finding = finding, .tries = tries};
+
+	case_shrink_while(c, still_fails, &failure);
 }
 
 /* ---- as text ---- */
@@ -100,6 +78,8 @@ void case_print(const struct test_case *c)
 	for (size_t at = 0, slots; at < c->count; at += slots) {
 		char text[PICKET_TEXT_MAX];
 		slots = picket_disassemble(&c->insns[at], c->count - at, text, sizeof(text));
+		if (c->insns[at].code == vm_insns[VM_CALL_HELPER].code && c->insns[at].src == 2)
+			snprintf(text, sizeof(text), "call %s", case_kfunc(c, c->insns[at].imm));
 		printf("    %4zu  %s\n", at, text);
 		slots = slots ? slots : 1;
 	}

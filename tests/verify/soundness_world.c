@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include "tests/verify/soundness_monitor.h"
+#include "verify/table_int.h"
 
 #define PAGES_BYTES 8192
 #define PLACE_BYTES 2048 /* of a packet: room before and behind it */
@@ -191,6 +192,24 @@ void world_move_packet(struct soundness_world *w)
 	set_context_pointers(w);
 }
 
+/* ---- memory of the kernel ---- */
+#define HEAP_ALIGNMENT 16
+
+uint64_t world_allocate(struct soundness_world *w, uint64_t bytes)
+{
+	uint64_t at;
+
+	bytes = MAX((bytes + HEAP_ALIGNMENT - 1) / HEAP_ALIGNMENT * HEAP_ALIGNMENT, HEAP_ALIGNMENT);
+	if (bytes > HEAP_BYTES)
+		return 0;
+	if (bytes > HEAP_BYTES - w->heap_used)
+		w->heap_used = 0;
+	at = (uintptr_t)w->heap + w->heap_used;
+	w->heap_used += (uint32_t)bytes;
+	world_fill(w, (void *)(uintptr_t)at, bytes);
+	return at;
+}
+
 /* ---- maps ---- */
 static const struct picket_map_spec *spec_that_exists(const struct picket_map_spec *spec, struct picket_map_spec *other,
                                                       struct picket_map **ret_map)
@@ -217,6 +236,16 @@ static bool holds_sockets(uint32_t type)
 	return type == BPF_MAP_TYPE_SOCKMAP || type == BPF_MAP_TYPE_SOCKHASH || type == BPF_MAP_TYPE_XSKMAP;
 }
 
+/* Every other place leads to a program. */
+static int set_programs(struct picket_map *map, const struct picket_program *other)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < picket_map_spec(map)->max_entries; i += 2)
+		r = picket_map_set_program(map, i, other);
+	return r;
+}
+
 static int make_map(struct soundness_world *w, size_t index)
 {
 	struct picket_map_spec spec;
@@ -224,11 +253,23 @@ static int make_map(struct soundness_world *w, size_t index)
 
 	if (holds_sockets(w->specs[index].type) || !spec_that_exists(&w->specs[index], &spec, &w->maps[index]))
 		return -EOPNOTSUPP;
+	if (spec.type == BPF_MAP_TYPE_PROG_ARRAY)
+		return set_programs(w->maps[index], w->other);
 	if (!spec.inner)
 		return 0;
 	if (picket_map_new(spec.inner, &w->inner[index], NULL))
 		return -EOPNOTSUPP;
 	return spec.key_size == sizeof(key) ? picket_map_update(w->maps[index], &key, &w->inner[index], 0) : 0;
+}
+
+static int load_other(struct picket_program **ret_other)
+{
+	const struct picket_insn insns[] = {insn_make(VM_CALL_HELPER, 0, 0, 0, another_program.id),
+	                                    insn_make(VM_EXIT, 0, 0, 0, 0)};
+	const struct picket_options options = {
+	        .engine = PICKET_INTERPRETER, .plain = true, .helpers = &another_program, .helper_count = 1};
+
+	return picket_program_load(insns, ARRAY_SIZE(insns), &options, ret_other, NULL);
 }
 
 int soundness_world_init(struct soundness_world *w, const struct picket_map_spec *specs, size_t count)
@@ -240,11 +281,12 @@ int soundness_world_init(struct soundness_world *w, const struct picket_map_spec
 		return -E2BIG;
 	w->context = calloc(1, CONTEXT_BYTES_MAX);
 	pages = mmap(NULL, PAGES_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	if (!w->context || pages == MAP_FAILED) {
+	w->heap = malloc(HEAP_BYTES);
+	w->pages = pages == MAP_FAILED ? NULL : pages;
+	if (!w->context || !w->heap || !w->pages || load_other(&w->other)) {
 		soundness_world_done(w);
 		return -ENOMEM;
 	}
-	w->pages = pages;
 	for (; w->map_count < count; w->map_count++) {
 		int r = make_map(w, w->map_count);
 		if (r) {
@@ -261,8 +303,10 @@ void soundness_world_done(struct soundness_world *w)
 		picket_map_free(w->maps[i]);
 		picket_map_free(w->inner[i]);
 	}
+	picket_program_free(w->other);
 	if (w->pages)
 		munmap(w->pages, PAGES_BYTES);
+	free(w->heap);
 	free(w->context);
 	*w = (struct soundness_world){.map_count = 0};
 }
@@ -311,6 +355,12 @@ static void fill_maps(struct soundness_world *w)
 	}
 }
 
+void world_disturb(struct soundness_world *w)
+{
+	world_move_packet(w);
+	fill_maps(w);
+}
+
 /* ---- a run's beginning ---- */
 static void fill_context(struct soundness_world *w)
 {
@@ -327,7 +377,10 @@ static void world_begin(struct soundness_world *w, const struct runnable *r, uin
 	memcpy(w->pool, r->pool, sizeof(w->pool));
 	w->pool_count = r->pool_count;
 	w->calling = NULL;
+	w->types = r->types;
+	w->heap_used = 0;
 	fill_context(w);
+	w->regions[2] = (struct picket_region){w->heap, HEAP_BYTES, true};
 	w->regions[1] = (struct picket_region){w->pages + SOCKET_PLACE, SOCKET_BYTES, true};
 	world_fill(w, w->regions[1].data, SOCKET_BYTES);
 	world_move_packet(w);
@@ -341,39 +394,112 @@ static void pool_add(struct runnable *r, uint64_t number)
 		r->pool[r->pool_count++] = number;
 }
 
-static int add_model(struct runnable *r, uint32_t id, const struct helper_model **ret_model)
+static const struct helper_model *model_of(const struct runnable *r, uint32_t id, const char *kfunc)
 {
-	for (size_t i = 0; i < r->model_count; i++)
-		if (r->models[i].id == id) {
-			*ret_model = &r->models[i];
-			return 0;
-		}
-	if (r->model_count == MODELS_MAX || !helper_model_make(r->kind, id, &r->models[r->model_count]))
+	for (size_t i = 0; i < r->model_count; i++) {
+		const struct helper_model *m = &r->models[i];
+		if (m->id == id && (id || !strcmp(m->proto->name, kfunc)))
+			return m;
+	}
+	return NULL;
+}
+
+/* id 0: a function of the kernel. */
+static int add_model(struct runnable *r, uint32_t id, const char *kfunc, const struct helper_model **ret_model)
+{
+	struct helper_model *next = &r->models[r->model_count];
+
+	*ret_model = model_of(r, id, kfunc);
+	if (*ret_model)
+		return 0;
+	if (r->model_count == MODELS_MAX || !(id ? helper_model_make(r->kind, id, (unsigned)r->model_count, next)
+	                                         : kfunc_model_make(r->kind, kfunc, (unsigned)r->model_count, next)))
 		return -EOPNOTSUPP;
-	*ret_model = &r->models[r->model_count++];
+	r->model_count++;
+	*ret_model = next;
 	return 0;
 }
 
+static bool is_kfunc_call(const struct picket_insn *insn)
+{
+	return insn->code == vm_insns[VM_CALL_HELPER].code && insn->src == 2;
+}
+
 /* Calls of models get the numbers that the interpreter knows these by. */
+static int take_call(struct runnable *r, const struct test_case *c, struct picket_insn *insn)
+{
+	const struct helper_model *model;
+	bool kfunc = is_kfunc_call(insn);
+
+	if ((!kfunc && insn->imm <= 0) ||
+	    add_model(r, kfunc ? 0 : (uint32_t)insn->imm, kfunc ? case_kfunc(c, insn->imm) : "", &model))
+		return -EOPNOTSUPP;
+	*insn = insn_make(VM_CALL_HELPER, 0, 0, 0, (int32_t)model->row.id);
+	return 0;
+}
+
 static int take_insns(struct runnable *r, const struct test_case *c, struct picket_insn *insns)
 {
 	memcpy(insns, c->insns, c->count * sizeof(*insns));
 	for (size_t i = 0; i < c->count; i += insn_slots(&insns[i])) {
-		const struct helper_model *model;
-		if (insns[i].code == vm_insns[VM_CALL_REG].code)
-			return -EOPNOTSUPP;
-		if (insns[i].code == vm_insns[VM_CALL_HELPER].code && insns[i].src == 2)
-			return -EOPNOTSUPP;
-		if (!insn_is(&insns[i], VM_CALL_HELPER)) {
-			if (insns[i].imm)
-				pool_add(r, (uint64_t)(int64_t)insns[i].imm);
-			continue;
-		}
-		if (insns[i].imm == BPF_FUNC_tail_call || add_model(r, (uint32_t)insns[i].imm, &model))
-			return -EOPNOTSUPP;
-		insns[i].imm = (int32_t)model->row.id;
+		bool call = insn_is(&insns[i], VM_CALL_HELPER) || is_kfunc_call(&insns[i]);
+		int error = call ? take_call(r, c, &insns[i]) : 0;
+		if (error)
+			return error;
+		if (!call && insns[i].imm)
+			pool_add(r, (uint64_t)(int64_t)insns[i].imm);
 	}
 	return 0;
+}
+
+/* ---- what it uses ---- */
+static uint32_t features_of_model(const struct helper_model *m)
+{
+	const struct verify_proto *p = m->proto;
+	uint32_t features = 0;
+
+	if (!m->id)
+		features |= 1u << FEATURE_KFUNC;
+	if (p->flags & PROTO_ACQUIRES)
+		features |= 1u << FEATURE_REFERENCE;
+	if (p->flags & (KFUNC_RCU_BEGIN | KFUNC_PREEMPT_BEGIN))
+		features |= 1u << FEATURE_SECTION;
+	if (p->flags & KFUNC_ITER_NEW)
+		features |= 1u << FEATURE_ITERATOR;
+	if (p->returns == VERIFY_RETURN_OBJECT)
+		features |= 1u << FEATURE_OBJECT;
+	if (p->returns == VERIFY_RETURN_RECORD)
+		features |= 1u << FEATURE_RECORD;
+	if (p->returns == VERIFY_RETURN_SOCKET || p->returns == VERIFY_RETURN_SOCK_COMMON)
+		features |= 1u << FEATURE_SOCKET;
+	for (unsigned i = 0; i < ARRAY_SIZE(p->args); i++) {
+		if (p->args[i].base == VERIFY_ARG_OBJECT)
+			features |= 1u << FEATURE_OBJECT;
+		if (p->args[i].base == VERIFY_ARG_DYNPTR)
+			features |= 1u << FEATURE_DYNPTR;
+		if (p->args[i].base == VERIFY_ARG_SPIN_LOCK)
+			features |= 1u << FEATURE_LOCK;
+		if (p->args[i].base == VERIFY_ARG_FUNCTION)
+			features |= 1u << FEATURE_CALLBACK;
+		if (p->args[i].base == VERIFY_ARG_KEY)
+			features |= 1u << FEATURE_LOOKUP;
+	}
+	return p->id == BPF_FUNC_tail_call ? 1u << FEATURE_TAIL_CALL : features;
+}
+
+static uint32_t features_of(const struct runnable *r)
+{
+	uint32_t features = 0;
+
+	for (size_t i = 0; i < r->model_count; i++)
+		features |= features_of_model(&r->models[i]);
+	for (size_t i = 0; i < r->ops.count; i++) {
+		if (r->ops.ops[i].op == VM_CALL_LOCAL)
+			features |= 1u << FEATURE_CALL;
+		if (r->ops.ops[i].op == VM_CALL_REG)
+			features |= 1u << FEATURE_CALL_REGISTER;
+	}
+	return features;
 }
 
 static int load(struct runnable *r, const struct picket_insn *insns, size_t count, struct soundness_world *w)
@@ -412,12 +538,17 @@ int runnable_make(struct runnable *r, const struct test_case *c, const struct ju
 	*r = (struct runnable){.kind = c->kind,
 	                       .insn_bound = judgement->insn_bound,
 	                       .stack_bytes = judgement->stack_bytes,
-	                       .leaks = verify_kind_find(c->kind)->flags & KIND_PRIVILEGED};
+	                       .leaks = verify_kind_find(c->kind)->flags & KIND_PRIVILEGED,
+	                       .sleeps = c->kind == PICKET_KIND_SYSCALL || (c->origin && c->origin->sleeps),
+	                       .hook = c->origin ? c->origin->hook : "",
+	                       .types = case_types(c) ? verify_types_of(case_types(c)) : NULL};
 	error = take_insns(r, c, insns);
 	if (!error)
 		error = load(r, insns, c->count, w);
 	if (error)
 		runnable_done(r);
+	else
+		r->features = features_of(r);
 	return error;
 }
 
@@ -440,7 +571,8 @@ const struct helper_model *runnable_model(const struct runnable *r, uint32_t id)
 
 void runnable_run(struct runnable *r, struct soundness_world *w, uint64_t seed, struct finding *ret_finding)
 {
-	struct picket_call call = {.regions = w->regions, .region_count = 2, .user = w, .trace = monitor_trace};
+	struct picket_call call = {
+	        .regions = w->regions, .region_count = ARRAY_SIZE(w->regions), .user = w, .trace = monitor_trace};
 
 	world_begin(w, r, seed);
 	call.data = w->context;

@@ -190,6 +190,13 @@ int BPF_PROG(trusted_as_memory, bool preempt, struct task_struct *prev, struct t
 
 BROKEN("argument")
 SEC("tp_btf/sched_switch")
+int BPF_PROG(memory_behind_object, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return bpf_strncmp((const char *)next + (1 << 16), 4, "bash");
+}
+
+BROKEN("argument")
+SEC("tp_btf/sched_switch")
 int BPF_PROG(untrusted_as_memory, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	return bpf_strncmp(LAST_WAKEE(next)->comm, 4, "bash");
