@@ -260,6 +260,7 @@ __noinline __u64 sieve_set_live(struct scratch *s)
 
 	if (!s)
 		return 0;
+	s->sieve.process = p ? p->serial : 0;
 	for (__u32 i = 0; i < SIEVE_RULES_MAX / 64; i++)
 		s->sieve.live[i] = p ? p->rules[i] : ~0ull;
 	return 0;

@@ -145,17 +145,23 @@ static __always_inline void opened_look(struct scratch *s, struct task_struct *t
 	o->length = o->way ? text.length : 0;
 }
 
-static __always_inline bool opened_is_known(const struct opened *o)
+static __always_inline bool opened_is_known(struct opened *o, struct task_struct *task)
 {
-	const __u64 *words = (const __u64 *)o, *before = (const __u64 *)opened_find(o);
+	struct opened *same = opened_find(o);
+	const __u64 *words = (const __u64 *)o, *before = (const __u64 *)same;
+	struct sieve_process *p;
 	__u64 differ = 0;
 
-	if (!before)
+	if (!same)
 		return false;
+	o->process = same->process;
 #pragma unroll
 	for (__u32 i = 0; i < sizeof(*o) / 8; i++)
 		differ |= words[i] ^ before[i];
-	return !differ;
+	if (differ || !same->process)
+		return !differ;
+	p = process_get(task);
+	return p && p->serial == same->process;
 }
 
 SEC("tp_btf/sys_exit")
@@ -178,7 +184,7 @@ int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 	s->opened.length = 0;
 	if (sieved && result >= 0 && bpf_rdonly_cast) {
 		opened_look(s, task, result, dirfd, name.text, flags);
-		if (s->opened.length && opened_is_known(&s->opened)) {
+		if (s->opened.length && opened_is_known(&s->opened, task)) {
 			count(COUNTER_sieved);
 			return 0;
 		}
@@ -224,8 +230,9 @@ int sieve_drop(void *ctx)
 	struct opened *before;
 
 	count(COUNTER_sieved);
-	if (!s || record_header(s)->type != EVENT_openat || !s->opened.length || !s->sieve.by_file)
+	if (!s || record_header(s)->type != EVENT_openat || !s->opened.length)
 		return 0;
+	s->opened.process = s->sieve.by_file ? 0 : s->sieve.process;
 	before = opened_find(&s->opened);
 	if (before)
 		*before = s->opened;

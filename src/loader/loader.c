@@ -39,6 +39,7 @@ struct loader {
 	struct sieve_place sieve_place;
 	bool sieved[EVENT_TYPE_MAX]; /* types with a program */
 	uint64_t wanted[4];          /* bit per event type */
+	uint64_t told;               /* of processes, so many times */
 };
 
 /* ---- messages ---- */
@@ -449,6 +450,7 @@ bool loader_process_is_ready(const struct loader *l, const struct loader_process
 int loader_process_set(struct loader *l, struct loader_process *p)
 {
 	p->value.known = 1;
+	p->value.serial = ++l->told;
 	return bpf_map_update_elem(bpf_map__fd(l->bpf->maps.sieve_processes), &p->pidfd, &p->value, BPF_EXIST) ? -errno
 	                                                                                                       : 0;
 }
