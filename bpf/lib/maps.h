@@ -111,9 +111,9 @@ struct opened {
 	__u64 dentry, parent, mount, inode, number, changed_ns;
 	__u64 way;     /* from the root to the file */
 	__u64 process; /* whose events were dropped, by serial of what is known of it; 0: those of any */
-	__u32 epoch;  /* sieve_epoch */
-	__u32 flags;  /* of the call */
-	__u64 length; /* of the text; 0: nothing may be remembered */
+	__u32 epoch;   /* sieve_epoch */
+	__u32 flags;   /* of the call */
+	__u64 length;  /* of the text; 0: nothing may be remembered */
 	__u64 text[OPENED_TEXT_MAX / 8];
 };
 

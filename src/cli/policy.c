@@ -322,18 +322,17 @@ int command_policy(const struct args *args)
 	static const struct {
 		const char *name;
 		int (*run)(const struct args *args);
-	} actions[] = {{"check", policy_check},
-	               {"list", policy_list},
-	               {"explain", policy_explain},
-	               {"import", policy_import_file},
-	               {"try", policy_try}};
+	} actions[] = {{"check", policy_check},        {"list", policy_list}, {"explain", policy_explain},
+	               {"import", policy_import_file}, {"try", policy_try},   {"mode", policy_mode},
+	               {"status", policy_status}};
 	const char *word = args->word_count > 0 ? args->words[0] : NULL;
 	for (size_t i = 0; word && i < ARRAY_SIZE(actions); i++)
 		if (strcmp(actions[i].name, word) == 0)
 			return actions[i].run(args);
 	if (word)
-		log_error("policy cannot \"%s\"; it can check, list, explain, import, try", word);
+		log_error("policy cannot \"%s\"; it can check, list, explain, import, try, mode, status", word);
 	else
-		log_error("what with the policies? check, list, explain, import or try them; see picket help policy");
+		log_error(
+		        "what with the policies? check, list, explain, import or try them, see or change those in force; see picket help policy");
 	return CLI_USAGE;
 }

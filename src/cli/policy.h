@@ -20,6 +20,8 @@ struct policy_view {
 int policy_view_init(const struct args *args, struct policy_view *ret_view) must_check;
 int policy_explain(const struct args *args);
 int policy_try(const struct args *args);
+int policy_mode(const struct args *args);
+int policy_status(const struct args *args);
 
 /* The rules and the policies over them. */
 struct policy_input {

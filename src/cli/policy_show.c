@@ -122,6 +122,28 @@ static void add_tests(const struct sheet *s, const struct policy_decision *d)
 		        "some milliseconds, the guard lets it pass.");
 }
 
+static bool needs_bits(const struct policy_decision *d)
+{
+	bool needs = false;
+	for (size_t i = 0; i < d->count; i++)
+		needs |= d->tests[i].how == HOW_BIT;
+	return needs;
+}
+
+/* Why picket run would refuse it, although the kernel could do it. NULL: it would not. */
+static const char *missing_in_build(const struct policy *p, const struct policy_route *route)
+{
+	if (p->action == ACTION_ALERT)
+		return "picket run raises no alerts of policies yet: a rule does the same";
+	if (!route->built)
+		return "this build of picket has no guard for it yet: it is checked, not enforced";
+	if (p->scope[SCOPE_UNIT].count || p->scope[SCOPE_CONTAINER].count || p->scope[SCOPE_IMAGE].count)
+		return "guards of this build have no such scope yet: it is checked, not enforced";
+	if (needs_bits(&p->decisions[route->point]))
+		return "guards of this build know no bits of processes yet: it is checked, not enforced";
+	return p->persist_ns ? "this build keeps no policy up without picket yet, and picket run refuses it" : NULL;
+}
+
 static void add_point(const struct sheet *s, enum policy_point point)
 {
 	const char *why = NULL;
@@ -140,10 +162,9 @@ static void add_point(const struct sheet *s, enum policy_point point)
 	add_row(s, 4, "does", "", route->does);
 	buf_printf(s->out, "    %s%-*s%s%s: %s\n", ui_code(s->color, UI_DIM), LABEL_COLUMNS, "by",
 	           ui_code(s->color, UI_RESET), guard_mechanism_name(route->mechanism), route->hooks);
-	if (route->action != ACTION_ALERT)
-		add_row(s, 4, "but", UI_YELLOW,
-		        route->built ? "only picket policy try enforces it: picket run takes no policies yet"
-		                     : "this build of picket has no guard for it yet: it is checked, not enforced");
+	const char *missing = missing_in_build(p, route);
+	if (missing)
+		add_row(s, 4, "but", UI_YELLOW, missing);
 	add_tests(s, d);
 	if (route->effect == EFFECT_PREVENTS && d->synchronous && d->widened)
 		add_row(s, 4, "note", UI_YELLOW,

@@ -2,7 +2,6 @@
  *
  * picket policy try: guards inside one control group, for as long as the command runs.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include "cli/policy.h"
 #include "cli/ui.h"
 #include "core/log.h"
+#include "core/verdict.h"
 #include "guard/table.h"
 
 #define OUT_BYTES_MAX (16u << 20)
@@ -40,45 +40,26 @@ static void guards_freep(struct guards **g)
 
 /* ---- verdicts ---- */
 
-static const char *const kinds[] = {[GUARD_ACTED] = "acted",
-                                    [GUARD_WOULD_ACT] = "would-act",
-                                    [GUARD_MATCHED] = "matched",
-                                    [GUARD_TRIPPED] = "over-budget"};
-static const char *const points[] = {[GUARD_AT_EXEC] = "exec",
-                                     [GUARD_AT_CONNECT] = "connect",
-                                     [GUARD_AT_BIND] = "bind",
-                                     [GUARD_AT_SENDMSG] = "sendmsg"};
-
-static void add_address(const struct guard_verdict *v, struct buf *out)
-{
-	char text[INET6_ADDRSTRLEN] = "";
-	if (!v->family)
-		return;
-	bool v4 = v->family == AF_INET;
-	inet_ntop(v->family, v4 ? v->address + 12 : v->address, text, sizeof(text));
-	buf_printf(out, v4 ? "%s:%u" : "[%s]:%u", text, v->port);
-}
-
 static void add_verdict_json(const struct guard_verdict *v, const struct policy *p, struct buf *out)
 {
 	_cleanup_(buf_done) struct buf address;
 	struct json j;
 	buf_init(&address, 128);
-	add_address(v, &address);
+	verdict_add_endpoint(v, &address);
 	json_init(&j, out);
 	json_begin_object(&j);
-	ui_json_text(&j, "verdict", kinds[v->kind]);
+	ui_json_text(&j, "verdict", verdict_kind_name(v->kind));
 	ui_json_text(&j, "policy", p->name);
 	json_key(&j, "version");
 	json_u64(&j, v->version);
 	ui_json_text(&j, "rule", p->rule ? p->rule->name : NULL);
 	ui_json_text(&j, "action", policy_action_name(p->action));
-	ui_json_text(&j, "point", points[v->point]);
+	ui_json_text(&j, "point", verdict_point_name(v->point));
 	ui_json_text(&j, "address", address.data);
 	json_key(&j, "pid");
 	json_u64(&j, v->tgid);
 	json_key(&j, "name");
-	json_str(&j, str_make(v->name, strnlen(v->name, sizeof(v->name))));
+	json_str(&j, verdict_program(v));
 	json_key(&j, "time_ns");
 	json_u64(&j, v->time_ns + clock_boot_offset_ns());
 	json_end_object(&j);
@@ -89,20 +70,16 @@ static void add_verdict(void *userdata, const struct guard_verdict *v)
 {
 	struct trying *t = userdata;
 	const struct policy *p = guard_table_policy(t->table, v->policy);
-	if (!p || v->kind >= ARRAY_SIZE(kinds) || v->point >= ARRAY_SIZE(points))
+	if (!p || !verdict_kind_name(v->kind) || !verdict_point_name(v->point))
 		return;
 	if (t->json) {
 		add_verdict_json(v, p, &t->out);
 		return;
 	}
 	clock_add_local_time(&t->out, v->time_ns + clock_boot_offset_ns(), false);
-	buf_printf(&t->out, " %s%-11s%s %s version %u: %s of %.16s[%u]",
-	           ui_code(t->color, v->kind ? UI_YELLOW : UI_RED), kinds[v->kind], ui_code(t->color, UI_RESET),
-	           p->name, v->version, points[v->point], v->name, v->tgid);
-	if (v->family) {
-		buf_add_text(&t->out, v->point == GUARD_AT_BIND ? ", " : " to ");
-		add_address(v, &t->out);
-	}
+	buf_printf(&t->out, " %s%-11s%s %s version %u: ", ui_code(t->color, v->kind ? UI_YELLOW : UI_RED),
+	           verdict_kind_name(v->kind), ui_code(t->color, UI_RESET), p->name, v->version);
+	verdict_add_deed(v, &t->out);
 	buf_add_char(&t->out, '\n');
 }
 

@@ -7,18 +7,21 @@
 #include "cli/live_options.h"
 #include "cli/ui.h"
 #include "core/log.h"
+#include "core/policies.h"
 #include "core/report.h"
 #include "core/status.h"
 
 #define STATUS_TEXT_BYTES (1u << 20)
+#define POLICY_DIAGS_MAX 100
 
 struct run {
 	const struct args *args;
 	const struct judging *judging;
 	struct judge *judge;
 	struct pipeline *pipeline;
-	struct live *live; /* borrowed; NULL: not yet */
-	bool environment;  /* recorded: decided at the start */
+	struct live *live;         /* borrowed; NULL: not yet */
+	struct policies *policies; /* NULL: none were asked for */
+	bool environment;          /* recorded: decided at the start */
 	uint64_t reloads, failed_reloads;
 };
 
@@ -34,6 +37,76 @@ static void rules_install(struct run *run, struct rule_set *rules, struct event_
 	*ret_events = (struct event_set){0};
 	rule_set_events(rules, ret_events);
 }
+
+/* ---- policies ---- */
+
+static void say_failure(const struct loader_failure *failure, int error)
+{
+	log_error("%s%s%s", failure->what[0] ? failure->what : strerror(-error), failure->hint[0] ? "; " : "",
+	          failure->hint);
+}
+
+static int policies_load_told(const struct run *run, struct rule_set *rules)
+{
+	_cleanup_(diag_list_done) struct diag_list diags;
+	struct loader_failure failure = {"", ""};
+	diag_list_init(&diags, POLICY_DIAGS_MAX);
+	int r = run->policies ? policies_load(run->policies, rules, &diags, &failure) : 0;
+	ui_print_diags(run->args, &diags, log_would_write(LOG_LEVEL_INFO));
+	if (r < 0 && diags.errors > 0)
+		log_error("%zu mistake%s in the policies", diags.errors, diags.errors == 1 ? "" : "s");
+	else if (r < 0)
+		say_failure(&failure, r);
+	return r < 0 ? CLI_BAD : CLI_OK;
+}
+
+static int policies_enforce(const struct run *run)
+{
+	struct loader_failure failure = {"", ""};
+	int r = run->policies ? policies_switch(run->policies, &failure) : 0;
+	if (r < 0)
+		say_failure(&failure, r);
+	return r;
+}
+
+/* Those of --policies; without it there are none. */
+static int policies_prepare(struct run *run, struct rule_set *rules, struct live_options *options)
+{
+	struct policies_options policies = {.cgroup = options->loader.cgroup};
+	size_t position = 0;
+	const char *path;
+	while (args_next(run->args, "policies", &position, &path)) {
+		if (policies.path_count == POLICIES_PATHS_MAX) {
+			log_error("--policies may be given %d times at most", POLICIES_PATHS_MAX);
+			return CLI_USAGE;
+		}
+		policies.paths[policies.path_count++] = path;
+	}
+	if (policies.path_count == 0)
+		return CLI_OK;
+	int r = policies_new(&policies, run->judge, &run->policies);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return CLI_IMPOSSIBLE;
+	}
+	options->guards = true;
+	return policies_load_told(run, rules);
+}
+
+static bool order(void *userdata, struct str order, struct buf *answer)
+{
+	struct run *run = userdata;
+	return policies_carry_out(run->policies, order, answer);
+}
+
+static void turn(void *userdata)
+{
+	struct run *run = userdata;
+	if (run->policies)
+		policies_tell(run->policies);
+}
+
+/* ---- the rules ---- */
 
 static void install_sieve(const struct run *run, struct live *live)
 {
@@ -53,6 +126,12 @@ static void reload(void *userdata, struct live *live)
 		log_error("the rules were not reloaded: those from before stay in force");
 		return;
 	}
+	if (policies_load_told(run, rules) != CLI_OK || policies_enforce(run) < 0) {
+		rule_set_free(rules);
+		run->failed_reloads++;
+		log_error("rules and policies were not reloaded: those from before stay in force");
+		return;
+	}
 	/* Between the old sieve and the new one all events pass: none is missing that either rules could match. */
 	live_set_sieve(live, NULL);
 	rules_install(run, rules, &events);
@@ -70,6 +149,8 @@ static void report(void *userdata, struct json *out)
 {
 	const struct run *run = userdata;
 	report_judge(out, run->judge);
+	if (run->policies)
+		policies_report(run->policies, out);
 	json_key(out, "reloads");
 	json_u64(out, run->reloads);
 	json_key(out, "failed_reloads");
@@ -78,8 +159,11 @@ static void report(void *userdata, struct json *out)
 
 static void tick(void *userdata, struct live *live)
 {
+	struct run *run = userdata;
 	(void)live;
-	judge_tick(((struct run *)userdata)->judge);
+	if (run->policies)
+		policies_renew(run->policies);
+	judge_tick(run->judge);
 }
 
 static int context(void *userdata, const struct event *event)
@@ -115,6 +199,8 @@ static void banner(const struct run *run, const struct live *live)
 	bool color = ui_color(run->args, STDERR_FILENO);
 	fprintf(stderr, "%spicket " PICKET_VERSION "%s: %zu rules on, %zu of %zu sensors", ui_code(color, UI_BOLD),
 	        ui_code(color, UI_RESET), rules_count_enabled(rules), sensors - missing, sensors);
+	if (run->policies)
+		fprintf(stderr, ", %zu policies in force", policies_count(run->policies));
 	if (missing + weaker > 0)
 		fprintf(stderr, "%s; %zu not at their best: see picket doctor%s", ui_code(color, UI_YELLOW),
 		        missing + weaker, ui_code(color, UI_RESET));
@@ -126,8 +212,10 @@ static int started(void *userdata, struct live *live)
 	struct run *run = userdata;
 	run->live = live;
 	install_sieve(run, live);
-	banner(run, live);
-	return 0;
+	int r = policies_enforce(run);
+	if (r == 0)
+		banner(run, live);
+	return r;
 }
 
 static void print_status(const struct run *run, struct live *live)
@@ -154,6 +242,7 @@ static int watch(struct run *run, struct live_options *options)
 	if (r != CLI_OK)
 		return r;
 	r = live_run(live);
+	turn(run);
 	judge_finish(run->judge);
 	if (args_has(run->args, "stats"))
 		print_status(run, live);
@@ -176,10 +265,21 @@ static int prepare(struct run *run, struct rule_set *rules, struct live_options 
 		rule_set_free(rules);
 		return CLI_IMPOSSIBLE;
 	}
+	r = policies_prepare(run, rules, options);
+	if (r != CLI_OK) {
+		rule_set_free(rules);
+		return r;
+	}
 	rules_install(run, rules, &options->events);
 	run->environment = rules_want_environment(rules);
 	options->loader.environment = run->environment;
-	options->hooks = (struct live_hooks){started, reload, tick, report, run};
+	options->hooks = (struct live_hooks){.started = started,
+	                                     .reload = reload,
+	                                     .tick = tick,
+	                                     .turn = turn,
+	                                     .order = run->policies ? order : NULL,
+	                                     .report = report,
+	                                     .userdata = run};
 	status_path_set(run->args, options);
 	return judging_add_outputs(run->judging, run->judge);
 }
@@ -200,6 +300,7 @@ int command_run(const struct args *args)
 	r = prepare(&run, rules, &options);
 	if (r == CLI_OK)
 		r = watch(&run, &options);
+	policies_free(run.policies);
 	pipeline_free(run.pipeline);
 	judge_free(run.judge);
 	return r;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -154,6 +155,17 @@ static void alert_write(struct judge *j, const struct alert *a)
 static uint64_t judge_now(const struct judge *j)
 {
 	return j->options.live ? clock_real_ns() : j->last_real_ns;
+}
+
+void judge_put(struct judge *j, struct alert *a)
+{
+	if (!j->hostname[0] && gethostname(j->hostname, sizeof(j->hostname) - 1) < 0)
+		j->hostname[0] = '\0';
+	a->hostname = j->hostname;
+	a->schema = j->schema;
+	j->stats.alerts++;
+	j->stats.by_priority[MIN(a->priority, PRIORITY_DEBUG)]++;
+	alert_write(j, a);
 }
 
 /* An alert about picket itself: no rule turns it off, no limit holds it back. */

@@ -35,6 +35,8 @@ bool judge_matched(const struct judge *j);                         /* did a rule
 const struct rule_programs *judge_programs(const struct judge *j); /* of these rules; NULL: they are interpreted */
 /* Takes the output over. Returns 0; -ENOSPC: there are JUDGE_OUTPUTS_MAX; then it is still the caller's. */
 int judge_add_output(struct judge *j, struct export_output *output) must_check;
+/* Writes an alert that no rule raised, such as a verdict of a guard; sets its hostname and schema. */
+void judge_put(struct judge *j, struct alert *a);
 /* The consumer's two calls; judge is a struct judge. */
 int judge_event(void *judge, struct enrich_view *view, struct arena *arena) must_check;
 int judge_context(void *judge, const struct event *event) must_check;

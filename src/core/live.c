@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "core/control.h"
 #include "core/log.h"
 #include "core/narrow.h"
 #include "core/notify.h"
@@ -39,6 +40,7 @@ struct live {
 	struct pipeline *pipeline; /* borrowed */
 	struct loader *loader;
 	struct status_server *status;
+	struct control_server *control;
 	struct sieve_status sieve;
 	struct narrow narrow;
 	int epoll_fd, signal_fd;
@@ -78,14 +80,24 @@ static int signals_open(struct live *l)
 	return l->signal_fd < 0 ? -errno : watch(l, l->signal_fd);
 }
 
-static int status_open(struct live *l)
+static int sockets_new(struct live *l, const char *path)
 {
-	const char *path = l->options.status_path;
-	if (!path)
-		return 0;
 	int r = status_server_new(path, &l->status);
 	if (r == 0)
-		return watch(l, status_server_fd(l->status));
+		r = watch(l, status_server_fd(l->status));
+	if (r == 0 && l->options.hooks.order)
+		r = control_server_new(path, &l->control);
+	if (r == 0 && l->control)
+		r = watch(l, control_server_fd(l->control));
+	return r;
+}
+
+static int sockets_open(struct live *l)
+{
+	const char *path = l->options.status_path;
+	int r = path ? sockets_new(l, path) : 0;
+	if (r == 0)
+		return 0;
 	if (r == -EADDRINUSE || l->options.status_required)
 		return r;
 	log_warning("no status socket at %s: %s", path, strerror(-r));
@@ -107,7 +119,7 @@ int live_new(const struct live_options *options, struct pipeline *pipeline, stru
 	int r = signals_open(l);
 	if (r < 0)
 		return r;
-	r = status_open(l);
+	r = sockets_open(l);
 	if (r < 0) {
 		snprintf(reterr_failure->what, sizeof(reterr_failure->what), "cannot serve the status socket %s: %s",
 		         options->status_path, r == -EADDRINUSE ? "another picket serves it" : strerror(-r));
@@ -138,6 +150,7 @@ void live_free(struct live *l)
 	if (l->loader)
 		loader_free(l->loader);
 	status_server_free(l->status);
+	control_server_free(l->control);
 	base_close_fd(&l->signal_fd);
 	base_close_fd(&l->epoll_fd);
 	free(l);
@@ -403,10 +416,14 @@ static int loop_once(struct live *l)
 			signals_serve(l);
 		else if (l->status && events[i].data.fd == status_server_fd(l->status))
 			status_server_serve(l->status, status_fill, l);
+		else if (l->control && events[i].data.fd == control_server_fd(l->control))
+			control_server_serve(l->control, l->options.hooks.order, l->options.hooks.userdata);
 	}
 	int r = ring_take(l);
 	if (r < 0)
 		return r;
+	if (l->options.hooks.turn)
+		l->options.hooks.turn(l->options.hooks.userdata);
 	uint64_t now = clock_monotonic_ns();
 	if (l->deadline_ns && now >= l->deadline_ns)
 		l->ended = true;
@@ -446,7 +463,7 @@ static int start(struct live *l)
 	r = hooks->started ? hooks->started(hooks->userdata, l) : 0;
 	if (r < 0)
 		return r;
-	r = privileges_drop();
+	r = privileges_drop(l->options.guards);
 	if (r < 0)
 		log_warning("cannot give up privileges: %s", strerror(-r));
 	notify_send("READY=1");

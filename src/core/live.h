@@ -18,7 +18,10 @@ struct live_hooks {
 	/* All processes are known, no event was given yet, privileges are still there. Nonzero: live_run() ends with it. */
 	int (*started)(void *userdata, struct live *live);
 	void (*reload)(void *userdata, struct live *live);
-	void (*tick)(void *userdata, struct live *live);  /* once a second */
+	void (*tick)(void *userdata, struct live *live); /* once a second */
+	void (*turn)(void *userdata); /* each time that the ring was looked at: at least ten times a second */
+	/* An order of root, see control.h. NULL: no socket for orders. */
+	bool (*order)(void *userdata, struct str order, struct buf *answer);
 	void (*report)(void *userdata, struct json *out); /* further keys of the status */
 	void *userdata;
 };
@@ -29,6 +32,7 @@ struct live_options {
 	uint64_t duration_ns;    /* 0: until a signal */
 	const char *status_path; /* NULL: no status socket */
 	bool status_required;    /* without the socket there is no start; else it is only warned of */
+	bool guards;             /* there are guards: what loading them takes is kept */
 	struct live_hooks hooks; /* each may be NULL */
 };
 

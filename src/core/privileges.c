@@ -6,22 +6,23 @@
 #include <sys/prctl.h>
 
 /* BPF, PERFMON: switch events on and off. SYS_PTRACE, DAC_READ_SEARCH: read /proc/PID of others, passwd files of
- * containers, and rule files on reload. */
-static const cap_value_t kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
+ * containers, and rule files on reload. NET_ADMIN: load guards of sockets anew on reload. */
+static const cap_value_t kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN};
+#define KEPT_WITHOUT_GUARDS (ARRAY_SIZE(kept) - 1)
 
-static bool capability_is_kept(cap_value_t capability)
+static bool capability_is_kept(cap_value_t capability, size_t kept_count)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+	for (size_t i = 0; i < kept_count; i++)
 		if (kept[i] == capability)
 			return true;
 	return false;
 }
 
 /* The bounding set needs CAP_SETPCAP, which the next step gives up: a process without it had little to give. */
-static void bounding_set_shrink(void)
+static void bounding_set_shrink(size_t kept_count)
 {
 	for (cap_value_t c = 0; CAP_IS_SUPPORTED(c); c++)
-		if (!capability_is_kept(c))
+		if (!capability_is_kept(c, kept_count))
 			(void)cap_drop_bound(c);
 }
 
@@ -31,15 +32,16 @@ static void capabilities_free(cap_t *caps)
 		cap_free(*caps);
 }
 
-int privileges_drop(void)
+int privileges_drop(bool guards)
 {
+	size_t kept_count = guards ? ARRAY_SIZE(kept) : KEPT_WITHOUT_GUARDS;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	_cleanup_(capabilities_free) cap_t now = cap_get_proc();
 	_cleanup_(capabilities_free) cap_t wanted = cap_init();
 	if (!now || !wanted)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+	for (size_t i = 0; i < kept_count; i++) {
 		cap_flag_value_t permitted = CAP_CLEAR;
 		if (cap_get_flag(now, kept[i], CAP_PERMITTED, &permitted) < 0 || permitted != CAP_SET)
 			continue;
@@ -47,6 +49,6 @@ int privileges_drop(void)
 		    cap_set_flag(wanted, CAP_EFFECTIVE, 1, &kept[i], CAP_SET) < 0)
 			return -errno;
 	}
-	bounding_set_shrink();
+	bounding_set_shrink(kept_count);
 	return cap_set_proc(wanted) < 0 ? -errno : 0;
 }

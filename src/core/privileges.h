@@ -7,8 +7,8 @@
 
 #include "base/base.h"
 
-/* Gives up all capabilities but those needed to read maps, processes and files, for good (also over exec), and sets
- * no_new_privs. Those that we do not have are not missed. Returns 0, -errno: something could not be given up. */
-int privileges_drop(void) must_check;
+/* Gives up all capabilities but those needed to read maps, processes and files, and, with guards, to load them again, for
+ * good (also over exec), and sets no_new_privs. Those that we do not have are not missed. Returns 0, -errno: something could not be given up. */
+int privileges_drop(bool guards) must_check;
 
 #endif

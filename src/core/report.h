@@ -16,5 +16,8 @@ void report_judge(struct json *out, const struct judge *j);
 
 /* Returns 0; -EBADMSG: text is no status. */
 int report_add_text(struct str json, bool color, struct buf *out) must_check;
+/* Of such a status, its policies alone, as a table or as the JSON object that holds them.
+ * Returns 0; -EBADMSG: it is none; -ENOENT: that picket enforces no policies; -ENOMEM, -ENOBUFS of out. */
+int report_add_policies(struct str json, bool as_json, bool color, struct buf *out) must_check;
 
 #endif

@@ -273,6 +273,76 @@ static void add_sensors(const struct painter *p, const cJSON *root)
 	}
 }
 
+/* ---- policies ---- */
+
+static void add_policy(const struct painter *p, const cJSON *policy, bool armed)
+{
+	const cJSON *over = cJSON_GetObjectItemCaseSensitive(policy, "over_budget");
+	add_text(p, text_of(policy, "name"), NAME_WIDTH);
+	buf_printf(p->out, " %-8s", armed ? text_of(policy, "mode") : "disarmed");
+	if (!armed) {
+		buf_add_char(p->out, '\n');
+		return;
+	}
+	buf_printf(p->out, " %10.0f acted %10.0f would have", number_of(policy, "acted"),
+	           number_of(policy, "would_have_acted"));
+	add_trouble(p, number_of(policy, "undecided"), "undecided");
+	add_trouble(p, number_of(policy, "verdicts_lost"), "verdicts lost");
+	if (cJSON_IsString(over))
+		buf_printf(p->out, ", %sover its budget of %s: only tells%s", bad(p), over->valuestring, plain(p));
+	buf_add_char(p->out, '\n');
+}
+
+static void add_policies(const struct painter *p, const cJSON *root)
+{
+	const cJSON *guards = cJSON_GetObjectItemCaseSensitive(root, "guards"), *policy;
+	bool armed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(guards, "armed"));
+	bool leased = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(guards, "lease_renewed"));
+	if (!guards)
+		return;
+	label(p, "guards");
+	buf_printf(p->out, "%s%s%s in ", armed && leased ? "" : bad(p),
+	           !armed   ? "disarmed"
+	           : leased ? "armed"
+	                    : "without a lease: they only watch",
+	           plain(p));
+	add_text(p, text_of(guards, "cgroup"), 0);
+	add_trouble(p, number_of(guards, "alerts_held_back"), "alerts held back");
+	buf_add_char(p->out, '\n');
+	cJSON_ArrayForEach (policy, cJSON_GetObjectItemCaseSensitive(root, "policies")) {
+		label(p, "");
+		add_policy(p, policy, armed);
+	}
+}
+
+static void add_policies_json(cJSON *root, struct buf *out)
+{
+	cJSON *item;
+	const char *separator = "{";
+	cJSON_ArrayForEach (item, root) {
+		if (strcmp(item->string, "guards") != 0 && strcmp(item->string, "policies") != 0)
+			continue;
+		char *text = cJSON_PrintUnformatted(item);
+		buf_printf(out, "%s\"%s\":%s", separator, item->string, text ? text : "null");
+		cJSON_free(text);
+		separator = ",";
+	}
+	buf_add_text(out, "}\n");
+}
+
+int report_add_policies(struct str json, bool as_json, bool color, struct buf *out)
+{
+	const struct painter p = {.out = out, .color = color};
+	cJSON *root = cJSON_ParseWithLength(json.data, json.length);
+	int r = !cJSON_IsObject(root) ? -EBADMSG : !cJSON_GetObjectItemCaseSensitive(root, "guards") ? -ENOENT : 0;
+	if (r == 0 && as_json)
+		add_policies_json(root, out);
+	else if (r == 0)
+		add_policies(&p, root);
+	cJSON_Delete(root);
+	return r < 0 ? r : buf_error(out);
+}
+
 int report_add_text(struct str json, bool color, struct buf *out)
 {
 	const struct painter p = {.out = out, .color = color};
@@ -292,6 +362,7 @@ int report_add_text(struct str json, bool color, struct buf *out)
 	add_sieve(&p, root);
 	add_counters(&p, root);
 	add_outputs(&p, root);
+	add_policies(&p, root);
 	add_sensors(&p, root);
 	cJSON_Delete(root);
 	return buf_error(out);

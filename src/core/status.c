@@ -5,13 +5,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "core/socket.h"
 
 #define FETCH_TIMEOUT_MS 5000
 
@@ -29,83 +26,6 @@ struct status_server {
 	struct client clients[STATUS_CLIENTS_MAX];
 };
 
-static int address_set(const char *path, struct sockaddr_un *ret_address)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t length = strlen(path);
-	if (length >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, length + 1);
-	*ret_address = address;
-	return 0;
-}
-
-static int connect_to(const struct sockaddr_un *address, int *ret_fd)
-{
-	_cleanup_(base_close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* Also bounds connect(): a server that hangs has a full queue at some time. */
-	struct timeval timeout = {.tv_sec = FETCH_TIMEOUT_MS / 1000};
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return -errno;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-/* Only a socket that refuses connections is stale, and only a socket is ever removed. */
-static int stale_remove(const struct sockaddr_un *address)
-{
-	_cleanup_(base_close_fd) int fd = -1;
-	struct stat st;
-	int r = connect_to(address, &fd);
-	if (r == 0)
-		return -EADDRINUSE;
-	if (r == -ENOENT)
-		return 0;
-	if (r == -EAGAIN) /* its queue is full: it is there */
-		return -EADDRINUSE;
-	if (r != -ECONNREFUSED)
-		return r;
-	if (lstat(address->sun_path, &st) < 0)
-		return -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	return unlink(address->sun_path) < 0 ? -errno : 0;
-}
-
-static int parent_make(const char *path)
-{
-	char parent[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	const char *slash = strrchr(path, '/');
-	if (!slash || slash == path)
-		return 0;
-	memcpy(parent, path, (size_t)(slash - path));
-	parent[slash - path] = '\0';
-	return access(parent, F_OK) == 0 ? 0 : file_make_dirs(parent, 0755);
-}
-
-static int listen_at(const struct sockaddr_un *address, int *ret_fd)
-{
-	_cleanup_(base_close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	mode_t mask = umask(0177);
-	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r < 0)
-		return r;
-	if (listen(fd, STATUS_CLIENTS_MAX) < 0) {
-		r = -errno;
-		unlink(address->sun_path);
-		return r;
-	}
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
 static int watch(const struct status_server *s, int fd, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.fd = fd};
@@ -122,16 +42,7 @@ int status_server_new(const char *path, struct status_server **ret_server)
 		s->clients[i].fd = -1;
 		buf_init(&s->clients[i].text, STATUS_BYTES_MAX);
 	}
-	int r = address_set(path, &s->address);
-	if (r < 0)
-		return r;
-	r = parent_make(path);
-	if (r < 0)
-		return r;
-	r = stale_remove(&s->address);
-	if (r < 0)
-		return r;
-	r = listen_at(&s->address, &s->listen_fd);
+	int r = socket_listen(path, SOCK_STREAM, STATUS_CLIENTS_MAX, &s->address, &s->listen_fd);
 	if (r < 0)
 		return r;
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -260,10 +171,10 @@ int status_fetch(const char *path, struct buf *out)
 {
 	_cleanup_(base_close_fd) int fd = -1;
 	struct sockaddr_un address;
-	int r = address_set(path, &address);
+	int r = socket_address(path, &address);
 	if (r < 0)
 		return r;
-	r = connect_to(&address, &fd);
+	r = socket_connect(&address, SOCK_STREAM, FETCH_TIMEOUT_MS, &fd);
 	if (r == -EAGAIN)
 		return -ETIMEDOUT;
 	return r < 0 ? r : read_to_end(fd, out);

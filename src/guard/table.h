@@ -23,5 +23,6 @@ int guard_table_new(const struct policy_set *set, const struct policy_kernel *ke
 void guard_table_free(struct guard_table *t);                                         /* NULL is allowed */
 const struct guard_image *guard_table_image(const struct guard_table *t);             /* borrowed */
 const struct policy *guard_table_policy(const struct guard_table *t, uint32_t index); /* NULL: no such index */
+bool guard_cgroup_root(char *ret_path, size_t size); /* where cgroup2 is mounted; false: nowhere */
 
 #endif

@@ -14,7 +14,7 @@
 
 #define PASSWD_BYTES 4096
 
-static bool find_cgroup_root(char *ret_path, size_t size)
+bool guard_cgroup_root(char *ret_path, size_t size)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	bool found = false;
@@ -32,7 +32,7 @@ bool table_within(struct table_maker *m)
 {
 	char root[4096];
 	m->root = m->options->root;
-	if (!m->root && find_cgroup_root(root, sizeof(root)))
+	if (!m->root && guard_cgroup_root(root, sizeof(root)))
 		m->root = arena_str(&m->scratch, str_from(root)).data;
 	if (!m->options->cgroup)
 		return true;

@@ -20,6 +20,7 @@
 #define PREFIX "guard_"
 #define LINKS_MAX 8
 #define VERDICTS_BYTES (256u << 10)
+#define POLL_BATCH 4096
 
 struct guards {
 	struct picket_bpf *bpf;
@@ -239,6 +240,11 @@ int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_stat
 	return bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.guard_states), &policy, ret_state) ? -errno : 0;
 }
 
+int guards_set_state(struct guards *g, uint32_t policy, const struct guard_state *state)
+{
+	return put(g->bpf->maps.guard_states, &policy, state);
+}
+
 int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode)
 {
 	struct guard_state state;
@@ -247,7 +253,8 @@ int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode)
 		return r;
 	state.mode = mode;
 	state.tripped = GUARD_NOT_TRIPPED;
-	return put(g->bpf->maps.guard_states, &policy, &state);
+	state.actions = state.processes = state.attempts = 0;
+	return guards_set_state(g, policy, &state);
 }
 
 struct polling {
@@ -266,7 +273,7 @@ static int hand_on(void *userdata, const void *record, size_t length)
 ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct guard_verdict *verdict), void *userdata)
 {
 	struct polling p = {call, userdata};
-	return ring_poll(&g->ring, SIZE_MAX, hand_on, &p);
+	return ring_poll(&g->ring, POLL_BATCH, hand_on, &p);
 }
 
 int guards_fd(const struct guards *g)

@@ -36,9 +36,12 @@ void guards_free(struct guards *g); /* detaches; NULL is allowed */
 int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure) must_check;
 /* Until when they may act, in CLOCK_BOOTTIME; 0: they only tell from now on. */
 int guards_renew(struct guards *g, uint64_t until_ns) must_check;
-int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode) must_check; /* also sets its breaker back */
+/* Also sets its breaker back: its minute begins anew. */
+int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode) must_check;
+/* All of it: for guards that go on with what others counted, before they are attached. */
+int guards_set_state(struct guards *g, uint32_t policy, const struct guard_state *state) must_check;
 int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_state) must_check;
-/* The verdicts since the last call. Returns how many, or -errno. */
+/* The verdicts since the last call, a bounded number at once. Returns how many, or -errno. */
 ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct guard_verdict *verdict), void *userdata)
         must_check;
 int guards_fd(const struct guards *g); /* readable when there are verdicts */

@@ -98,7 +98,7 @@ check "events with a wrong filter" 1 "did you mean evt.type" "$picket" events ev
 check "record without a file" 2 "name the capture" "$picket" record
 check "status, no daemon" 3 "no picket runs here" "$picket" status --status-socket "$dir/none.sock"
 
-for c in picket run events record replay rules fields status doctor vm bundle apply history help version; do
+for c in picket run events record replay rules fields status doctor vm bundle apply history policy disarm help version; do
 	"$picket" help --man "$c" >"$dir/$c.1" || failed=1
 	if command -v groff >/dev/null && [ -n "$(groff -man -ww -z "$dir/$c.1" 2>&1)" ]; then
 		echo "not ok - manual page of $c: $(groff -man -ww -z "$dir/$c.1" 2>&1 | head -3)"

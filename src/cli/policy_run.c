@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * picket policy mode, picket policy status, picket disarm: the policies of the running picket.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "cli/policy.h"
+#include "cli/ui.h"
+#include "core/control.h"
+#include "core/log.h"
+#include "core/report.h"
+#include "core/status.h"
+
+#define TEXT_BYTES_MAX (1u << 20)
+
+static const char *status_path(const struct args *args)
+{
+	const char *path = args_get(args, "status-socket");
+	return path ? path : STATUS_SOCKET;
+}
+
+static bool nobody_serves(int error)
+{
+	return error == -ENOENT || error == -ECONNREFUSED;
+}
+
+static int not_served(const char *path, int error)
+{
+	if (nobody_serves(error))
+		log_error(
+		        "no picket enforces policies here, or it serves its status elsewhere than at %s; start one with: "
+		        "picket run --policies PATH",
+		        path);
+	else if (error == -EACCES)
+		log_error("only root may ask it");
+	else if (error == -ETIMEDOUT)
+		log_error(
+		        "picket does not answer at %s: it is stopped or hangs. Its guards only watch some seconds later, "
+		        "and all of them are gone when it is killed",
+		        path);
+	else
+		log_error("cannot ask at %s: %s", path, strerror(-error));
+	return CLI_IMPOSSIBLE;
+}
+
+/* Shows the answer. Returns an exit code, or what control_order() returned. */
+static int give_order(const char *path, struct str order)
+{
+	_cleanup_(buf_done) struct buf answer;
+	bool done = false;
+	buf_init(&answer, CONTROL_ANSWER_BYTES_MAX + 1);
+	int r = control_order(path, order, &done, &answer);
+	if (r < 0)
+		return r;
+	if (!done) {
+		log_error(STR_FMT, STR_ARG(buf_str(&answer)));
+		return CLI_BAD;
+	}
+	buf_add_char(&answer, '\n');
+	return ui_print(&answer);
+}
+
+int policy_mode(const struct args *args)
+{
+	_cleanup_(buf_done) struct buf order;
+	buf_init(&order, CONTROL_ORDER_BYTES_MAX);
+	if (args->word_count != 3) {
+		log_error("which policy, and which mode? picket policy mode POLICY watch|shadow|enforce");
+		return CLI_USAGE;
+	}
+	buf_printf(&order, "mode %s %s", args->words[2], args->words[1]);
+	if (buf_error(&order) < 0) {
+		log_error("there is no policy of such a name");
+		return CLI_BAD;
+	}
+	int r = give_order(status_path(args), buf_str(&order));
+	return r < 0 ? not_served(status_path(args), r) : r;
+}
+
+static int show(const struct args *args, struct str status, const char *path)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, TEXT_BYTES_MAX);
+	int r = report_add_policies(status, args_has(args, "json"), ui_color(args, STDOUT_FILENO), &text);
+	if (r == -ENOENT)
+		return not_served(path, r);
+	if (r < 0) {
+		log_error("what answers at %s is not picket", path);
+		return CLI_BAD;
+	}
+	return ui_print(&text);
+}
+
+int policy_status(const struct args *args)
+{
+	_cleanup_(buf_done) struct buf status;
+	const char *path = status_path(args);
+	buf_init(&status, STATUS_BYTES_MAX);
+	int r = status_fetch(path, &status);
+	return r < 0 ? not_served(path, r) : show(args, buf_str(&status), path);
+}
+
+/* ---- disarm ---- */
+
+/* Nothing of picket is pinned, so nothing outlives it. */
+static int tell_nothing_is_left(const char *path)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, TEXT_BYTES_MAX);
+	buf_printf(&text,
+	           "No picket enforces policies at %s. Guards end with the picket that they belong to: there is "
+	           "nothing to disarm.\n",
+	           path);
+	return ui_print(&text);
+}
+
+static int disarm_plan(const struct args *args, const char *path)
+{
+	_cleanup_(buf_done) struct buf status;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&status, STATUS_BYTES_MAX);
+	buf_init(&text, TEXT_BYTES_MAX);
+	int r = status_fetch(path, &status);
+	if (r == 0)
+		r = report_add_policies(buf_str(&status), false, ui_color(args, STDOUT_FILENO), &text);
+	if (nobody_serves(r))
+		return tell_nothing_is_left(path);
+	if (r < 0)
+		return not_served(path, r);
+	buf_add_text(&text, "picket disarm would detach the guards of all these. Nothing is pinned.\n");
+	return ui_print(&text);
+}
+
+int command_disarm(const struct args *args)
+{
+	const char *path = status_path(args);
+	if (args_no_words(args) < 0)
+		return CLI_USAGE;
+	if (args_has(args, "dry-run"))
+		return disarm_plan(args, path);
+	int r = give_order(path, STR("disarm"));
+	if (nobody_serves(r))
+		return tell_nothing_is_left(path);
+	return r < 0 ? not_served(path, r) : r;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Policies in force while picket runs: loaded over the rules, enforced by guards under a lease, their verdicts told as alerts.
+ * One at a time in a process. Not thread-safe.
+ */
+#ifndef PICKET_CORE_POLICIES_H
+#define PICKET_CORE_POLICIES_H
+
+#include "base/diag.h"
+#include "base/json.h"
+#include "core/judge.h"
+#include "loader/loader.h"
+
+#define POLICIES_PATHS_MAX 64
+#define POLICIES_LEASE_NS (5 * NS_PER_S) /* without a renewal they act no longer than this */
+
+struct policies_options {
+	const char *paths[POLICIES_PATHS_MAX]; /* files and directories; borrowed */
+	size_t path_count;
+	const char *cgroup; /* they act only in this cgroup v2 directory and below; NULL: on the host */
+};
+
+struct policies;
+/* judge: gets the alerts, borrowed. What the kernel can do is looked up here, while all privileges are there. */
+int policies_new(const struct policies_options *options, struct judge *judge, struct policies **ret_policies)
+        must_check;
+void policies_free(struct policies *p); /* detaches; NULL is allowed */
+/* Reads the files, checks them against the rules and loads what they come to; those in force stay so. rules: compiled, their
+ * files not forgotten, not needed afterwards.
+ * Returns 0; -EINVAL: see diags; -errno: of loading, with reterr_failure. */
+int policies_load(struct policies *p, struct rule_set *rules, struct diag_list *reterr_diags,
+                  struct loader_failure *reterr_failure) must_check;
+/* What was loaded last takes over, without a gap. Policies that were there before go on with their counts and their breaker,
+ * and one that was lowered at runtime is not raised by that. Returns 0; -errno: those from before stay in force. */
+int policies_switch(struct policies *p, struct loader_failure *reterr_failure) must_check;
+void policies_renew(struct policies *p); /* the lease: once a second */
+void policies_tell(struct policies *p);  /* the verdicts since the last call */
+size_t policies_count(const struct policies *p);
+/* Does what an order of an operator says, "mode MODE POLICY" or "disarm"; adds a line about it. Returns whether it was done. */
+bool policies_carry_out(struct policies *p, struct str order, struct buf *answer);
+void policies_report(struct policies *p, struct json *out); /* keys "policies", "guards" of the status */
+
+#endif
