@@ -7,20 +7,18 @@
 
 #include "base/clock.h"
 
-#define SENTENCE_MAX 1024
 #define ERRNO_MAX 133
 
 /* ---- telling ---- */
 
 struct diag *policy_error(struct policy_reader *r, const struct doc_node *at, const char *format, ...)
 {
-	char text[SENTENCE_MAX];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	struct diag *d = doc_vdiag(r->file, at->start, r->diags, DIAG_ERROR, CODE_POLICY, format, arguments);
 	va_end(arguments);
 	r->failed = true;
-	return doc_diag(r->file, at->start, r->diags, DIAG_ERROR, CODE_POLICY, "%s", text);
+	return d;
 }
 
 bool policy_memory(struct policy_reader *r, const void *pointer)

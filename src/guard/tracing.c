@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define CODE_IMPORT "POLICY_ERR_IMPORT"
-#define SENTENCE_MAX 1024
 #define TEXT_BYTES_MAX (4u << 20)
 #define NAME_BYTES_MAX 48 /* further letters number its parts */
 #define HOOKS_MAX 100
@@ -20,23 +19,20 @@
 
 struct diag *tracing_refuse(struct tracing *t, const struct doc_node *at, const char *format, ...)
 {
-	char text[SENTENCE_MAX];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	struct diag *d = doc_vdiag(t->file, at->start, t->diags, DIAG_ERROR, CODE_IMPORT, format, arguments);
 	va_end(arguments);
 	t->failed = true;
-	return doc_diag(t->file, at->start, t->diags, DIAG_ERROR, CODE_IMPORT, "%s", text);
+	return d;
 }
 
 void tracing_note(struct tracing *t, const struct doc_node *at, const char *format, ...)
 {
-	char text[SENTENCE_MAX];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	doc_vdiag(t->file, at->start, t->diags, DIAG_WARNING, "POLICY_IMPORTED", format, arguments);
 	va_end(arguments);
-	doc_diag(t->file, at->start, t->diags, DIAG_WARNING, "POLICY_IMPORTED", "%s", text);
 }
 
 /* ---- keys and values ---- */

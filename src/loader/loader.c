@@ -340,7 +340,7 @@ void loader_free(struct loader *l)
 static void set_wanted(struct loader *l, uint32_t type)
 {
 	bool wanted = event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1;
-	l->bpf->bss->event_wanted[type] = !wanted ? 0 : l->sieved[type] ? WANTED_SIEVED : 1;
+	l->bpf->bss->event_wanted[type] = !wanted ? 0 : l->sieved[type] ? WANTED_SIEVED : WANTED_ALL;
 }
 
 int loader_set_events(struct loader *l, const uint64_t bits[4])

@@ -76,13 +76,19 @@ static struct diag *printf_like(5, 0)
 	return d;
 }
 
+struct diag *doc_vdiag(const struct doc_file *f, size_t offset, struct diag_list *l, enum diag_level level,
+                       const char *code, const char *format, va_list arguments)
+{
+	struct text_segment s = doc_segment(f, offset, 0);
+	return segment_diag(&s, l, level, code, format, arguments);
+}
+
 struct diag *doc_diag(const struct doc_file *f, size_t offset, struct diag_list *l, enum diag_level level,
                       const char *code, const char *format, ...)
 {
-	struct text_segment s = doc_segment(f, offset, 0);
 	va_list arguments;
 	va_start(arguments, format);
-	struct diag *d = segment_diag(&s, l, level, code, format, arguments);
+	struct diag *d = doc_vdiag(f, offset, l, level, code, format, arguments);
 	va_end(arguments);
 	return d;
 }

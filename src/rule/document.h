@@ -5,6 +5,8 @@
 #ifndef PICKET_RULE_DOCUMENT_H
 #define PICKET_RULE_DOCUMENT_H
 
+#include <stdarg.h>
+
 #include "base/arena.h"
 #include "base/diag.h"
 
@@ -60,6 +62,8 @@ const struct source_text *doc_source(struct doc_file *f, const struct doc_node *
 struct text_segment doc_segment(const struct doc_file *f, size_t file_offset, size_t text_offset);
 struct diag *doc_diag(const struct doc_file *f, size_t offset, struct diag_list *l, enum diag_level level,
                       const char *code, const char *format, ...) printf_like(6, 7);
+struct diag *doc_vdiag(const struct doc_file *f, size_t offset, struct diag_list *l, enum diag_level level,
+                       const char *code, const char *format, va_list arguments) printf_like(6, 0);
 struct diag *place_diag(struct place p, struct diag_list *l, enum diag_level level, const char *code,
                         const char *format, ...) printf_like(5, 6);
 

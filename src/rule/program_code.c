@@ -8,6 +8,7 @@
  *
  * An atom is decided when a formula first asks for it; the formula's order puts what is cheap first.
  */
+#include "rule/code_formula.h"
 #include "rule/program_index.h"
 
 #include <errno.h>
@@ -24,11 +25,6 @@ struct writer {
 	struct code *code;
 	code_label *functions; /* by group, by set behind them: what decides its atoms */
 	bool *used;
-};
-
-/* Where a formula's answer leads. next: which of both stands right behind. */
-struct exits {
-	code_label yes, no, next;
 };
 
 int program_layout(const struct plan *p, size_t rules, struct program_layout *ret_layout)
@@ -54,12 +50,6 @@ int program_layout(const struct plan *p, size_t rules, struct program_layout *re
 	return 0;
 }
 
-static void jump_unless_next(struct writer *w, code_label to, code_label next)
-{
-	if (to != next)
-		code_jump(w->code, to);
-}
-
 /* r0 = the word that holds the bit; its mask. Bits of 8-byte words lie in the same bytes as those of 4-byte words, on a
  * machine of little endian; on another the halves are exchanged. */
 static int32_t load_bit_word(struct writer *w, uint32_t at, uint32_t bit)
@@ -75,7 +65,7 @@ static void jump_by_bit(struct writer *w, uint32_t at, uint32_t bit, const struc
 {
 	int32_t mask = load_bit_word(w, at, bit);
 	code_jump_if(w->code, BPF_JSET, 0, mask, e->yes);
-	jump_unless_next(w, e->no, e->next);
+	code_jump_unless_next(w->code, e->no, e->next);
 }
 
 /* ---- atoms ---- */
@@ -102,7 +92,7 @@ static void write_test_call(struct writer *w, const struct atom *a, const struct
 	code_constant(w->code, 1, (uint64_t)(a - w->plan->atoms));
 	code_call(w->code, RULE_HELPER_TEST);
 	code_jump_if(w->code, BPF_JNE, 0, 0, e->yes);
-	jump_unless_next(w, e->no, e->next);
+	code_jump_unless_next(w->code, e->no, e->next);
 }
 
 static void write_other(struct writer *w, const struct atom *a, const struct exits *e)
@@ -112,39 +102,6 @@ static void write_other(struct writer *w, const struct atom *a, const struct exi
 	write_test_call(w, a, &(struct exits){e->yes, e->no, known});
 	code_bind(w->code, known);
 	jump_by_bit(w, w->layout->results, a->bit, e);
-}
-
-static uint8_t jump_of(enum cond_op op)
-{
-	switch (op) {
-	case OP_NE:
-		return BPF_JNE;
-	case OP_LT:
-		return BPF_JSLT;
-	case OP_LE:
-		return BPF_JSLE;
-	case OP_GT:
-		return BPF_JSGT;
-	case OP_GE:
-		return BPF_JSGE;
-	default:
-		return BPF_JEQ;
-	}
-}
-
-/* r1: the number. */
-static void compare_number(struct writer *w, const struct cond_test *t, code_label yes)
-{
-	for (size_t i = 0; i < t->literal_count; i++) {
-		int64_t number = 0;
-		(void)literal_number(&t->operands[i].value, &number);
-		if (number == (int32_t)number) {
-			code_jump_if(w->code, jump_of(t->op), 1, (int32_t)number, yes);
-			continue;
-		}
-		code_constant(w->code, 2, (uint64_t)number);
-		code_jump_if_reg(w->code, jump_of(t->op), 1, 2, yes);
-	}
 }
 
 /* r0 = its state. */
@@ -170,7 +127,7 @@ static void write_number(struct writer *w, const struct atom *a, const struct ex
 		code_jump(c, e->yes);
 	} else {
 		code_load(c, BPF_DW, 1, 7, (int16_t)(w->layout->numbers + 8 * a->input));
-		compare_number(w, a->test, e->yes);
+		code_compare_literals(c, a->test, e->yes);
 		code_jump(c, e->no);
 	}
 	code_bind(c, other);
@@ -197,37 +154,20 @@ static void write_atom(struct writer *w, const struct atom *a, const struct exit
 
 /* ---- formulas ---- */
 
+static void write_atom_of_formula(void *userdata, uint32_t atom, const struct exits *e)
+{
+	struct writer *w = userdata;
+	const struct atom *a = &w->plan->atoms[atom];
+	code_mark(w->code, CODE_MARK_ATOM, atom);
+	if (a->process)
+		jump_by_bit(w, w->layout->results, a->bit, e);
+	else
+		write_atom(w, a, e);
+}
+
 static void write_formula(struct writer *w, const struct formula *f, const struct exits *e)
 {
-	switch (f->kind) {
-	case FORMULA_FALSE:
-		jump_unless_next(w, e->no, e->next);
-		break;
-	case FORMULA_TRUE:
-		jump_unless_next(w, e->yes, e->next);
-		break;
-	case FORMULA_ATOM:
-		code_mark(w->code, CODE_MARK_ATOM, f->atom);
-		if (w->plan->atoms[f->atom].process)
-			jump_by_bit(w, w->layout->results, w->plan->atoms[f->atom].bit, e);
-		else
-			write_atom(w, &w->plan->atoms[f->atom], e);
-		break;
-	case FORMULA_NOT:
-		write_formula(w, f->items[0], &(struct exits){e->no, e->yes, e->next});
-		break;
-	case FORMULA_AND:
-	case FORMULA_OR:
-		for (size_t i = 0; i + 1 < f->count; i++) {
-			code_label next = code_label_new(w->code);
-			struct exits item = f->kind == FORMULA_AND ? (struct exits){next, e->no, next}
-			                                           : (struct exits){e->yes, next, next};
-			write_formula(w, f->items[i], &item);
-			code_bind(w->code, next);
-		}
-		write_formula(w, f->items[f->count - 1], e);
-		break;
-	}
+	code_formula(w->code, f, e, write_atom_of_formula, w);
 }
 
 /* ---- the index ---- */

@@ -18,23 +18,21 @@
 
 struct diag *reader_error(struct reader *r, const struct doc_node *at, const char *format, ...)
 {
-	char text[SENTENCE_MAX];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	struct diag *d = doc_vdiag(r->file, at->start, r->diags, DIAG_ERROR, ERROR_YAML, format, arguments);
 	va_end(arguments);
 	r->failed = true;
-	return doc_diag(r->file, at->start, r->diags, DIAG_ERROR, ERROR_YAML, "%s", text);
+	return d;
 }
 
 struct diag *reader_warn(struct reader *r, const struct doc_node *at, const char *code, const char *format, ...)
 {
-	char text[SENTENCE_MAX];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	struct diag *d = doc_vdiag(r->file, at->start, r->diags, DIAG_WARNING, code, format, arguments);
 	va_end(arguments);
-	return doc_diag(r->file, at->start, r->diags, DIAG_WARNING, code, "%s", text);
+	return d;
 }
 
 bool reader_memory(struct reader *r, const void *pointer)

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "event/event.h"
+#include "rule/code_formula.h"
 #include "rule/sieve.h"
 
 #define HELPER_MAP_LOOKUP 1
@@ -29,10 +30,6 @@
 #define STACK_KEY (-4)
 #define RECORD_MASK (EVENT_RECORD_MAX - 1)
 #define UNUSED UINT32_MAX
-
-struct exits {
-	code_label yes, no, next;
-};
 
 struct writer {
 	struct sieve *sieve;
@@ -50,12 +47,6 @@ static void load_input(struct code *c, uint8_t size, unsigned dst, unsigned base
 
 /* ---- formulas ---- */
 
-static void jump_unless_next(struct writer *w, code_label to, code_label next)
-{
-	if (to != next)
-		code_jump(w->code, to);
-}
-
 static uint32_t atom_bit(const struct atom *a)
 {
 	return a->bit + a->negated;
@@ -69,73 +60,30 @@ static void write_text(struct writer *w, const struct atom *a, const struct exit
 		at ^= 4;
 	load_input(w->code, BPF_W, 0, 7, at);
 	code_jump_if(w->code, BPF_JSET, 0, (int32_t)(1u << bit % 32), a->negated ? e->no : e->yes);
-	jump_unless_next(w, a->negated ? e->yes : e->no, e->next);
-}
-
-static uint8_t jump_of(enum cond_op op)
-{
-	switch (op) {
-	case OP_NE:
-		return BPF_JNE;
-	case OP_LT:
-		return BPF_JSLT;
-	case OP_LE:
-		return BPF_JSLE;
-	case OP_GT:
-		return BPF_JSGT;
-	case OP_GE:
-		return BPF_JSGE;
-	default:
-		return BPF_JEQ;
-	}
+	code_jump_unless_next(w->code, a->negated ? e->yes : e->no, e->next);
 }
 
 static void write_number(struct writer *w, const struct atom *a, enum sieve_number number, const struct exits *e)
 {
 	load_input(w->code, BPF_DW, 1, 7, offsetof(struct sieve_input, numbers) + 8 * (size_t)number);
-	for (size_t i = 0; i < a->test->literal_count; i++) {
-		int64_t literal = 0;
-		(void)literal_number(&a->test->operands[i].value, &literal);
-		if (literal == (int32_t)literal) {
-			code_jump_if(w->code, jump_of(a->test->op), 1, (int32_t)literal, e->yes);
-			continue;
-		}
-		code_constant(w->code, 2, (uint64_t)literal);
-		code_jump_if_reg(w->code, jump_of(a->test->op), 1, 2, e->yes);
-	}
-	jump_unless_next(w, e->no, e->next);
+	code_compare_literals(w->code, a->test, e->yes);
+	code_jump_unless_next(w->code, e->no, e->next);
+}
+
+static void write_atom(void *userdata, uint32_t atom, const struct exits *e)
+{
+	struct writer *w = userdata;
+	const struct atom *a = &w->sieve->plan->atoms[atom];
+	enum sieve_number number;
+	if (sieve_atom_number(w->state, a, &number))
+		write_number(w, a, number, e);
+	else
+		write_text(w, a, e);
 }
 
 static void write_formula(struct writer *w, const struct formula *f, const struct exits *e)
 {
-	const struct atom *a = f->kind == FORMULA_ATOM ? &w->sieve->plan->atoms[f->atom] : NULL;
-	enum sieve_number number;
-	switch (f->kind) {
-	case FORMULA_FALSE:
-	case FORMULA_TRUE:
-		jump_unless_next(w, f->kind == FORMULA_TRUE ? e->yes : e->no, e->next);
-		break;
-	case FORMULA_ATOM:
-		if (sieve_atom_number(w->state, a, &number))
-			write_number(w, a, number, e);
-		else
-			write_text(w, a, e);
-		break;
-	case FORMULA_NOT:
-		write_formula(w, f->items[0], &(struct exits){e->no, e->yes, e->next});
-		break;
-	case FORMULA_AND:
-	case FORMULA_OR:
-		for (size_t i = 0; i + 1 < f->count; i++) {
-			code_label next = code_label_new(w->code);
-			struct exits item = f->kind == FORMULA_AND ? (struct exits){next, e->no, next}
-			                                           : (struct exits){e->yes, next, next};
-			write_formula(w, f->items[i], &item);
-			code_bind(w->code, next);
-		}
-		write_formula(w, f->items[f->count - 1], e);
-		break;
-	}
+	code_formula(w->code, f, e, write_atom, w);
 }
 
 /* Jumps to `may` if the formula is true, and else goes on. */

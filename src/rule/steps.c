@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "rule/condition_int.h"
+#include "rule/plan.h"
 
 #define TEXT_BYTES_MAX (1u << 20)
 #define SENTENCE_MAX 1024
@@ -121,8 +121,6 @@ struct diag *filter_test_diag(const struct filter_test *t, struct diag_list *l, 
 
 /* ---- trees to steps ---- */
 
-enum truth { FALSE, TRUE, OPEN };
-
 struct taking {
 	const struct event_info *type;
 	struct arena *arena;
@@ -136,9 +134,9 @@ static enum truth add_step(struct taking *t, struct filter_step step)
 	if (t->count == FILTER_STEPS_MAX)
 		t->error = -E2BIG;
 	if (t->error)
-		return OPEN;
+		return TRUTH_OPEN;
 	t->steps[t->count++] = step;
-	return OPEN;
+	return TRUTH_OPEN;
 }
 
 static enum truth take_test(struct taking *t, const struct cond_test *test)
@@ -146,7 +144,7 @@ static enum truth take_test(struct taking *t, const struct cond_test *test)
 	struct filter_step step = {.kind = FILTER_STEP_TEST};
 	bool holds;
 	if (cond_test_by_type(test, t->type, &holds))
-		return holds ? TRUE : FALSE;
+		return holds ? TRUTH_TRUE : TRUTH_FALSE;
 	int r = test_new(test, t->arena, &step.test);
 	if (r < 0)
 		t->error = r;
@@ -158,7 +156,7 @@ static enum truth take(struct taking *t, const struct cond *c);
 /* all: of its operands, false decides it; otherwise true does. */
 static enum truth take_items(struct taking *t, const struct cond *c, bool all)
 {
-	enum truth decides = all ? FALSE : TRUE;
+	enum truth decides = all ? TRUTH_FALSE : TRUTH_TRUE;
 	size_t begin = t->count, open = 0;
 	for (size_t i = 0; i < c->count && !t->error; i++) {
 		enum truth item = take(t, c->items[i]);
@@ -166,12 +164,12 @@ static enum truth take_items(struct taking *t, const struct cond *c, bool all)
 			t->count = begin;
 			return decides;
 		}
-		open += item == OPEN;
+		open += item == TRUTH_OPEN;
 	}
 	if (open == 0)
-		return all ? TRUE : FALSE;
+		return all ? TRUTH_TRUE : TRUTH_FALSE;
 	if (open == 1)
-		return OPEN;
+		return TRUTH_OPEN;
 	return add_step(t, (struct filter_step){all ? FILTER_STEP_ALL : FILTER_STEP_ANY, open, NULL});
 }
 
@@ -184,15 +182,15 @@ static enum truth take(struct taking *t, const struct cond *c)
 		return take_items(t, c, c->kind == COND_AND);
 	case COND_NOT:
 		inner = take(t, c->items[0]);
-		if (inner != OPEN || t->error)
-			return inner == FALSE ? TRUE : inner == TRUE ? FALSE : OPEN;
+		if (inner != TRUTH_OPEN || t->error)
+			return inner == TRUTH_FALSE ? TRUTH_TRUE : inner == TRUTH_TRUE ? TRUTH_FALSE : TRUTH_OPEN;
 		return add_step(t, (struct filter_step){FILTER_STEP_NOT, 1, NULL});
 	case COND_TEST:
 		return take_test(t, c->test);
 	case COND_MACRO: /* resolved: there are none */
 		break;
 	}
-	return OPEN;
+	return TRUTH_OPEN;
 }
 
 int filter_steps(const struct filter *f, enum event_type type, struct arena *arena,
@@ -205,9 +203,9 @@ int filter_steps(const struct filter *f, enum event_type type, struct arena *are
 	enum truth whole = take(&t, filter_cond(f));
 	if (t.error)
 		return t.error;
-	if (whole != OPEN)
+	if (whole != TRUTH_OPEN)
 		t.steps[t.count++] =
-		        (struct filter_step){whole == TRUE ? FILTER_STEP_TRUE : FILTER_STEP_FALSE, 0, NULL};
+		        (struct filter_step){whole == TRUTH_TRUE ? FILTER_STEP_TRUE : FILTER_STEP_FALSE, 0, NULL};
 	*ret_steps = t.steps;
 	*ret_count = t.count;
 	return 0;
