@@ -53,7 +53,7 @@ struct sieve_input {
 };
 
 /* What event_wanted says of a type. */
-#define WANTED 1
+#define WANTED_ALL 1
 #define WANTED_SIEVED 2
 
 /* Files that rules name, by whatever other name they are reached: a bit each, by hash. */

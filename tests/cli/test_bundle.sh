@@ -2,26 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # picket bundle, apply and history, by their exit codes and what they say; and with minisign. From the project's root.
-picket=${PICKET:-$(pwd)/build/picket}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 cd "$dir" || exit 1
-failed=0
 
-# check NAME CODE PATTERN COMMAND…: it ends with CODE, and PATTERN (a grep expression) stands in what it writes.
-check() {
-	name=$1 code=$2 pattern=$3
-	shift 3
-	"$@" >out 2>&1 </dev/null
-	got=$?
-	if [ "$got" -eq "$code" ] && grep -q -e "$pattern" out; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: exit code $got, expected $code and: $pattern"
-		sed 's/^/    /' out
-		failed=1
-	fi
-}
 # edit FILE SED-COMMAND: in place, and it must change something.
 edit() {
 	sed "$2" "$1" >edited

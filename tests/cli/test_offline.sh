@@ -2,25 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The commands that need no privileges, by their exit codes and what they say. From the project's root.
-picket=${PICKET:-build/picket}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-failed=0
-
-# check NAME CODE PATTERN COMMAND…: it ends with CODE, and PATTERN (a grep expression) stands in what it writes.
-check() {
-	name=$1 code=$2 pattern=$3
-	shift 3
-	"$@" >"$dir/out" 2>&1 </dev/null
-	got=$?
-	if [ "$got" -eq "$code" ] && grep -q -e "$pattern" "$dir/out"; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: exit code $got, expected $code and: $pattern"
-		sed 's/^/    /' "$dir/out"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 
 cat >"$dir/good.yaml" <<'END'
 - list: shells

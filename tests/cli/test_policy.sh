@@ -2,26 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # picket policy: exit codes, what it says of good and bad policies, and what docs/policies.md shows. From the project's root.
-picket=$(realpath "${PICKET:-build/picket}") || exit 1
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 root=$PWD
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-failed=0
 
-# check NAME CODE PATTERN COMMAND…: it ends with CODE, and PATTERN (a grep expression) stands in what it writes.
-check() {
-	name=$1 code=$2 pattern=$3
-	shift 3
-	timeout 60 "$@" >"$dir/out" 2>&1 </dev/null
-	got=$?
-	if [ "$got" -eq "$code" ] && grep -q -e "$pattern" "$dir/out"; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: exit code $got, expected $code and: $pattern"
-		sed 's/^/    /' "$dir/out" | head -n 30
-		failed=1
-	fi
-}
 all="--hooks all"
 
 cat >"$dir/rules.yaml" <<'END'

@@ -2,25 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # picket verify and picket powers: exit codes, what they say of good, bad and damaged programs. From the project's root.
-picket=$(realpath "${PICKET:-build/picket}") || exit 1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-failed=0
-
-# check NAME CODE PATTERN COMMAND…: it ends with CODE, and PATTERN (a grep expression) stands in what it writes.
-check() {
-	name=$1 code=$2 pattern=$3
-	shift 3
-	timeout 60 "$@" >"$dir/out" 2>&1 </dev/null
-	got=$?
-	if [ "$got" -eq "$code" ] && grep -q -e "$pattern" "$dir/out"; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: exit code $got, expected $code and: $pattern"
-		sed 's/^/    /' "$dir/out" | head -n 30
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 
 # ---- the command lines ----
 check "verify, nothing named" 2 "which programs" "$picket" verify

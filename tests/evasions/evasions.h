@@ -42,6 +42,18 @@ struct evasion {
 extern const struct evasion reach_evasions[], name_evasions[], bit_evasions[], place_evasions[], log_evasions[],
         run_evasions[], process_evasions[], network_evasions[];
 
+/* ---- the program: program.c ---- */
+enum evasion_role { ATTEMPT, TWIN, EVASION_ROLES };
+extern const char *const evasion_roles[EVASION_ROLES];
+extern struct evasion_options {
+	bool verbose;
+	const char *pattern; /* of names; NULL: all */
+	const char *picket, *rules;
+} evasion_options; /* of the command line */
+bool evasion_is_selected(const struct evasion *e);
+/* What main() returns: as an actor, plays the part that argv names; else reads options, and runs the test. */
+int evasion_main(int argc, char **argv, const struct evasion *const *subjects, size_t count, int (*test)(void));
+
 /* ---- for actors: act.c. Each ends the process on failure. The working directory is the case's own, below /tmp. ---- */
 _Noreturn void act_skip(const char *format, ...) printf_like(1, 2);
 _Noreturn void act_fail(const char *what);

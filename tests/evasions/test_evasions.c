@@ -5,7 +5,6 @@
  * See evasions.h. Needs root; without it, everything is skipped.
  */
 #include <errno.h>
-#include <fnmatch.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +15,6 @@
 
 enum verdict { PASSED, FAILED, SKIPPED };
 static unsigned verdicts[3];
-static bool verbose;
-static const char *pattern, *picket = "build/picket", *rules = "rules";
 static volatile sig_atomic_t interrupted;
 
 static const struct evasion *const subjects[] = {reach_evasions, name_evasions, bit_evasions,     place_evasions,
@@ -36,41 +33,34 @@ printf_like(3, 4) static void tell(enum verdict v, const char *name, const char 
 	fflush(stdout);
 }
 
-static bool is_selected(const struct evasion *e)
-{
-	return !pattern || strstr(e->name, pattern) || fnmatch(pattern, e->name, 0) == 0;
-}
-
 static void each_evasion(void (*visit)(const struct evasion *e, void *userdata), void *userdata)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
 		for (const struct evasion *e = subjects[i]; e->name && !interrupted; e++)
-			if (is_selected(e))
+			if (evasion_is_selected(e))
 				visit(e, userdata);
 }
 
 /* ---- one evasion ---- */
-enum role { ATTEMPT, TWIN };
-static const char *const roles[] = {"attempt", "twin"};
 
 /* Returns false if the evasion is settled: the actor could not do its part. */
-static bool perform(struct watch *w, const struct evasion *e, enum role role)
+static bool perform(struct watch *w, const struct evasion *e, enum evasion_role role)
 {
 	char last[512] = "";
-	int code = stage_act(w->stage, e->name, roles[role], last, sizeof(last));
+	int code = stage_act(w->stage, e->name, evasion_roles[role], last, sizeof(last));
 	if (code == EXIT_SKIP)
 		tell(SKIPPED, e->name, "%s", last);
 	else if (code < 0)
-		tell(FAILED, e->name, "the %s could not be made: %s", roles[role], strerror(-code));
+		tell(FAILED, e->name, "the %s could not be made: %s", evasion_roles[role], strerror(-code));
 	else if (code > 0)
-		tell(FAILED, e->name, "the %s ended with code %d: %s", roles[role], code, last);
+		tell(FAILED, e->name, "the %s ended with code %d: %s", evasion_roles[role], code, last);
 	if (code != 0)
 		return false;
 	int r = watch_collect(w);
 	if (r < 0)
 		tell(FAILED, e->name, "picket does not answer: %s", strerror(-r));
-	if (verbose) {
-		printf("    %s of %s:\n", roles[role], e->name);
+	if (evasion_options.verbose) {
+		printf("    %s of %s:\n", evasion_roles[role], e->name);
 		watch_show(w);
 	}
 	return r == 0;
@@ -113,11 +103,11 @@ static void test_all(const struct stage *s)
 {
 	struct watch w;
 	char reason[4096] = "";
-	int r = watch_open(&w, s, picket, rules, NULL, reason, sizeof(reason));
+	int r = watch_open(&w, s, evasion_options.picket, evasion_options.rules, NULL, reason, sizeof(reason));
 	if (r == -EOPNOTSUPP) {
 		each_evasion(skip_evasion, reason);
 	} else if (r < 0) {
-		tell(FAILED, "start", "%s does not start\n%s", picket, reason);
+		tell(FAILED, "start", "%s does not start\n%s", evasion_options.picket, reason);
 	} else {
 		each_evasion(test_evasion, &w);
 		r = watch_end(&w, reason, sizeof(reason));
@@ -151,54 +141,7 @@ static int run_tests(void)
 	return verdicts[FAILED] || interrupted ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* ---- in the actor ---- */
-static const char *argument;
-
-const char *act_argument(void)
-{
-	return argument;
-}
-
-struct part {
-	const char *name, *role;
-};
-
-static void act_if_meant(const struct evasion *e, void *userdata)
-{
-	const struct part *part = userdata;
-	if (strcmp(e->name, part->name) != 0)
-		return;
-	void (*act)(void) = strcmp(part->role, roles[ATTEMPT]) == 0 ? e->attempt
-	                    : strcmp(part->role, roles[TWIN]) == 0  ? e->twin
-	                                                            : e->again;
-	act();
-	exit(EXIT_SUCCESS);
-}
-
 int main(int argc, char **argv)
 {
-	if (argc >= 4 && strcmp(argv[1], "--act") == 0) {
-		argument = argc > 4 ? argv[4] : "";
-		each_evasion(act_if_meant, &(struct part){argv[2], argv[3]});
-		return EXIT_FAILURE;
-	}
-	for (int option; (option = getopt(argc, argv, "vk:p:r:")) != -1;)
-		switch (option) {
-		case 'v':
-			verbose = true;
-			break;
-		case 'k':
-			pattern = optarg;
-			break;
-		case 'p':
-			picket = optarg;
-			break;
-		case 'r':
-			rules = optarg;
-			break;
-		default:
-			fprintf(stderr, "usage: %s [-v] [-k PATTERN] [-p PICKET] [-r RULES]\n", argv[0]);
-			return 2;
-		}
-	return run_tests();
+	return evasion_main(argc, argv, subjects, ARRAY_SIZE(subjects), run_tests);
 }

@@ -9,7 +9,6 @@
 #include <cjson/cJSON.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,20 +21,17 @@
 
 enum verdict { PASSED, FAILED, SKIPPED };
 static unsigned verdicts[3];
-static bool verbose;
-static const char *pattern, *picket = "build/picket", *rules = "rules", *own_rules = "tests/sieve/rules.yaml";
+static const char *const own_rules = "tests/sieve/rules.yaml";
 static volatile sig_atomic_t interrupted;
 
 static const struct evasion *const subjects[] = {memory_cases,  demo_cases,       random_cases,    reach_evasions,
                                                  name_evasions, bit_evasions,     log_evasions,    place_evasions,
                                                  run_evasions,  process_evasions, network_evasions};
-enum role { ATTEMPT, TWIN, ROLES };
-static const char *const roles[] = {"attempt", "twin"};
 
 /* An actor's part, and the alerts that it raised, a line each: with the sieve, and without. */
 struct part {
 	const struct evasion *evasion;
-	enum role role;
+	enum evasion_role role;
 	int code[2]; /* of the actor, or -errno */
 	bool expected[2];
 	size_t alerts;
@@ -57,8 +53,8 @@ static void list_parts(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
 		for (const struct evasion *e = subjects[i]; e->name; e++)
-			for (enum role role = ATTEMPT; role < ROLES && part_count < CASES_MAX; role++) {
-				if ((role == TWIN && !e->twin) || (pattern && fnmatch(pattern, e->name, 0) != 0))
+			for (enum evasion_role role = ATTEMPT; role < EVASION_ROLES && part_count < CASES_MAX; role++) {
+				if ((role == TWIN && !e->twin) || !evasion_is_selected(e))
 					continue;
 				struct part *p = &parts[part_count++];
 				*p = (struct part){.evasion = e, .role = role};
@@ -102,7 +98,7 @@ static void add_line(struct buf *out, const cJSON *alert)
 static void perform(struct watch *w, struct part *p, bool sieve)
 {
 	char last[512] = "";
-	int code = stage_act(w->stage, p->evasion->name, roles[p->role], last, sizeof(last));
+	int code = stage_act(w->stage, p->evasion->name, evasion_roles[p->role], last, sizeof(last));
 	if (code == 0)
 		code = watch_collect(w);
 	p->code[sieve] = code;
@@ -112,9 +108,9 @@ static void perform(struct watch *w, struct part *p, bool sieve)
 	p->alerts = w->alert_count;
 	for (size_t i = 0; i < w->alert_count; i++)
 		add_line(&p->lines[sieve], w->alerts[i]);
-	if (verbose) {
-		printf("    %s of %s, %s: %zu alerts\n", roles[p->role], p->evasion->name, sieve ? "sieve" : "no sieve",
-		       w->alert_count);
+	if (evasion_options.verbose) {
+		printf("    %s of %s, %s: %zu alerts\n", evasion_roles[p->role], p->evasion->name,
+		       sieve ? "sieve" : "no sieve", w->alert_count);
 		watch_show(w);
 	}
 }
@@ -128,12 +124,12 @@ static int perform_all(bool sieve, char *ret_reason, size_t size)
 	int r = stage_open(&stage, ret_reason, size);
 	if (r < 0)
 		return -EOPNOTSUPP;
-	r = watch_open(&w, &stage, picket, rules, more, ret_reason, size);
+	r = watch_open(&w, &stage, evasion_options.picket, evasion_options.rules, more, ret_reason, size);
 	for (size_t i = 0; i < part_count && r == 0 && !interrupted; i++)
 		perform(&w, &parts[i], sieve);
 	if (r == 0) {
 		r = watch_end(&w, ret_reason, size);
-		if (verbose || r < 0)
+		if (evasion_options.verbose || r < 0)
 			printf("%s\n", ret_reason);
 		if (r == 0 && sieve != (strstr(ret_reason, " sieved ") != NULL))
 			tell(FAILED, "picket", sieve ? "sieve" : "no sieve",
@@ -188,7 +184,7 @@ static size_t compare(const struct part *p)
 
 static void judge(const struct part *p)
 {
-	const char *name = p->evasion->name, *role = roles[p->role];
+	const char *name = p->evasion->name, *role = evasion_roles[p->role];
 	char text[128];
 	if (p->code[0] == EXIT_SKIP && p->code[1] == EXIT_SKIP)
 		tell(SKIPPED, name, role, p->reason);
@@ -233,51 +229,7 @@ static int run_tests(void)
 	return verdicts[FAILED] || interrupted ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* ---- in the actor ---- */
-static const char *argument;
-
-const char *act_argument(void)
-{
-	return argument;
-}
-
-static void act(const char *name, const char *role)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
-		for (const struct evasion *e = subjects[i]; e->name; e++) {
-			if (strcmp(e->name, name) != 0)
-				continue;
-			(strcmp(role, roles[ATTEMPT]) == 0 ? e->attempt
-			 : strcmp(role, roles[TWIN]) == 0  ? e->twin
-			                                   : e->again)();
-			exit(EXIT_SUCCESS);
-		}
-}
-
 int main(int argc, char **argv)
 {
-	if (argc >= 4 && strcmp(argv[1], "--act") == 0) {
-		argument = argc > 4 ? argv[4] : "";
-		act(argv[2], argv[3]);
-		return EXIT_FAILURE;
-	}
-	for (int option; (option = getopt(argc, argv, "vk:p:r:")) != -1;)
-		switch (option) {
-		case 'v':
-			verbose = true;
-			break;
-		case 'k':
-			pattern = optarg;
-			break;
-		case 'p':
-			picket = optarg;
-			break;
-		case 'r':
-			rules = optarg;
-			break;
-		default:
-			fprintf(stderr, "usage: %s [-v] [-k PATTERN] [-p PICKET] [-r RULES]\n", argv[0]);
-			return 2;
-		}
-	return run_tests();
+	return evasion_main(argc, argv, subjects, ARRAY_SIZE(subjects), run_tests);
 }
