@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/policies.h"
+#include "core/policies_int.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,43 +7,13 @@
 
 #include "base/clock.h"
 #include "core/log.h"
-#include "core/verdict.h"
-#include "guard/table.h"
 
 #define CODE "POLICY_ERR_RUN"
 #define NAMES_BYTES_MAX (1u << 20)
 #define SENTENCE_BYTES_MAX 4096
-#define CGROUP_PATH_MAX 4096
 /* Of one policy; more are counted, and told with the next alert. Who is denied may try 100,000 times a second. */
 #define ALERTS_PER_SECOND 10
 #define ALERTS_AT_ONCE 100
-
-/* A policy in force: what is left of it when it is compiled. */
-struct held {
-	const char *name, *rule, *action; /* rule: NULL: it has its own condition, or none */
-	uint32_t version;
-	enum policy_mode mode; /* as its file says */
-};
-
-/* What one load came to. */
-struct generation {
-	struct arena names;
-	struct held *held; /* as the guards count them */
-	size_t count;
-	struct guards *guards; /* NULL: disarmed */
-};
-
-struct policies {
-	struct policies_options options;
-	struct judge *judge; /* borrowed */
-	struct policy_kernel kernel;
-	char cgroup[CGROUP_PATH_MAX]; /* where guards of sockets are attached */
-	struct alert_limiter *limiter;
-	struct generation current, next;
-	struct buf sentence;
-	bool disarmed;     /* until picket starts again */
-	bool lease_failed; /* and was told */
-};
 
 static void policy_set_freep(struct policy_set **s)
 {
@@ -101,6 +71,22 @@ void policies_free(struct policies *p)
 		alert_limiter_free(p->limiter);
 	buf_done(&p->sentence);
 	free(p);
+}
+
+static const struct held *find(const struct generation *g, struct str name, uint32_t *ret_index)
+{
+	for (uint32_t i = 0; i < g->count; i++) {
+		if (!str_equals(name, g->held[i].name))
+			continue;
+		*ret_index = i;
+		return &g->held[i];
+	}
+	return NULL;
+}
+
+const struct held *policies_find(const struct policies *p, struct str name, uint32_t *ret_index)
+{
+	return find(&p->current, name, ret_index);
 }
 
 size_t policies_count(const struct policies *p)
@@ -193,17 +179,6 @@ int policies_load(struct policies *p, struct rule_set *rules, struct diag_list *
 
 /* ---- taking over ---- */
 
-static const struct held *find(const struct generation *g, struct str name, uint32_t *ret_index)
-{
-	for (uint32_t i = 0; i < g->count; i++) {
-		if (!str_equals(name, g->held[i].name))
-			continue;
-		*ret_index = i;
-		return &g->held[i];
-	}
-	return NULL;
-}
-
 /* One that was lowered at runtime stays at most there: only an operator's word raises it. */
 static uint32_t mode_after(enum policy_mode new_file, enum policy_mode old_file, uint32_t old_now)
 {
@@ -262,234 +237,4 @@ void policies_renew(struct policies *p)
 	if (r < 0 && !p->lease_failed)
 		log_error("the lease of the guards cannot be renewed, so they only watch: %s", strerror(-r));
 	p->lease_failed = r < 0;
-}
-
-/* ---- verdicts ---- */
-
-static enum rule_priority priority_of(const struct guard_verdict *v)
-{
-	switch (v->kind) {
-	case GUARD_TRIPPED:
-		return PRIORITY_ERROR;
-	case GUARD_ACTED:
-		return PRIORITY_WARNING;
-	case GUARD_WOULD_ACT:
-		return PRIORITY_NOTICE;
-	default:
-		return PRIORITY_INFORMATIONAL;
-	}
-}
-
-static void add_sentence(const struct held *h, const struct guard_verdict *v, struct buf *out)
-{
-	static const char *const what[] = {[GUARD_ACTED] = "acted on",
-	                                   [GUARD_WOULD_ACT] = "would have acted on",
-	                                   [GUARD_MATCHED] = "matched",
-	                                   [GUARD_TRIPPED] =
-	                                           "is over its budget, only tells from now on, and let pass"};
-	buf_printf(out, "policy %s version %u (%s) %s ", h->name, v->version, h->action, what[v->kind]);
-	verdict_add_deed(v, out);
-}
-
-#define VERDICT_FIELDS_MAX 11
-
-static void add_field(struct alert *a, struct alert_field *fields, const char *name, const struct value *value)
-{
-	fields[a->field_count++] = (struct alert_field){.name = str_from(name), .value = *value};
-}
-
-static void add_text_field(struct alert *a, struct alert_field *fields, const char *name, struct str text)
-{
-	add_field(a, fields, name, &(struct value){.kind = VALUE_STR, .str = text});
-}
-
-static void add_number_field(struct alert *a, struct alert_field *fields, const char *name, uint64_t number)
-{
-	add_field(a, fields, name, &(struct value){.kind = VALUE_U64, .u64 = number});
-}
-
-static void add_fields(struct alert *a, const struct held *h, const struct guard_verdict *v, struct alert_field *fields)
-{
-	bool local = v->point == GUARD_AT_BIND;
-	struct value address = {.kind = VALUE_IP};
-	add_number_field(a, fields, "evt.time", a->real_ns);
-	add_text_field(a, fields, "policy.name", str_from(h->name));
-	add_number_field(a, fields, "policy.version", v->version);
-	if (h->rule)
-		add_text_field(a, fields, "policy.rule", str_from(h->rule));
-	add_text_field(a, fields, "policy.action", str_from(h->action));
-	add_text_field(a, fields, "policy.point", str_from(verdict_point_name(v->point)));
-	add_text_field(a, fields, "policy.verdict", str_from(verdict_kind_name(v->kind)));
-	add_text_field(a, fields, "proc.name", verdict_program(v));
-	add_number_field(a, fields, "proc.pid", v->tgid);
-	if (verdict_address(v, &address.ip)) {
-		add_field(a, fields, local ? "fd.lip" : "fd.rip", &address);
-		add_number_field(a, fields, local ? "fd.lport" : "fd.rport", v->port);
-	}
-	a->fields = fields;
-}
-
-static void tell(void *userdata, const struct guard_verdict *v)
-{
-	struct policies *p = userdata;
-	struct alert_field fields[VERDICT_FIELDS_MAX];
-	if (v->policy >= p->current.count || !verdict_kind_name(v->kind) || !verdict_point_name(v->point))
-		return;
-	const struct held *h = &p->current.held[v->policy];
-	buf_clear(&p->sentence);
-	add_sentence(h, v, &p->sentence);
-	struct alert a = {
-	        .real_ns = v->time_ns + clock_boot_offset_ns(),
-	        .rule = h->name,
-	        .priority = priority_of(v),
-	        .priority_name = rule_priority_name(priority_of(v)),
-	        .source = "policy",
-	        .output = buf_str(&p->sentence),
-	};
-	/* That a breaker tripped is never held back. */
-	if (!alert_limiter_pass(p->limiter, &a) && v->kind != GUARD_TRIPPED)
-		return;
-	add_fields(&a, h, v, fields);
-	judge_put(p->judge, &a);
-}
-
-void policies_tell(struct policies *p)
-{
-	ssize_t got = p->current.guards ? guards_poll(p->current.guards, tell, p) : 0;
-	if (got < 0)
-		log_error("the verdicts of guards cannot be read: %s", strerror((int)-got));
-}
-
-/* ---- orders ---- */
-
-static bool mode_parse(struct str name, enum policy_mode *ret_mode)
-{
-	for (enum policy_mode mode = 0; mode < POLICY_MODE_COUNT; mode++) {
-		if (!str_equals(name, policy_mode_name(mode)))
-			continue;
-		*ret_mode = mode;
-		return true;
-	}
-	return false;
-}
-
-static bool set_mode(struct policies *p, struct str mode_name, struct str name, struct buf *answer)
-{
-	enum policy_mode mode;
-	struct guard_state state;
-	uint32_t index = 0;
-	if (!mode_parse(mode_name, &mode)) {
-		buf_printf(answer, "there is no mode \"" STR_FMT "\"", STR_ARG(mode_name));
-		return false;
-	}
-	if (p->disarmed) {
-		buf_add_text(answer, "the guards are disarmed, until picket is started again");
-		return false;
-	}
-	if (!find(&p->current, name, &index)) {
-		buf_printf(answer, "there is no policy \"" STR_FMT "\"", STR_ARG(name));
-		return false;
-	}
-	int r = guards_state(p->current.guards, index, &state);
-	if (r == 0)
-		r = guards_set_mode(p->current.guards, index, mode);
-	if (r < 0) {
-		buf_printf(answer, "the kernel does not take it: %s", strerror(-r));
-		return false;
-	}
-	buf_printf(answer, STR_FMT ": %s, was %s%s", STR_ARG(name), policy_mode_name(mode),
-	           policy_mode_name((enum policy_mode)state.mode), state.tripped ? "; its breaker is set back" : "");
-	return true;
-}
-
-static void disarm(struct policies *p, struct buf *answer)
-{
-	policies_tell(p);
-	guards_free(p->current.guards);
-	p->current.guards = NULL;
-	p->disarmed = true;
-	buf_printf(answer, "disarmed: %zu polic%s nothing any more, until picket is started again", p->current.count,
-	           p->current.count == 1 ? "y does" : "ies do");
-}
-
-bool policies_carry_out(struct policies *p, struct str order, struct buf *answer)
-{
-	struct str rest = order, verb = {0}, mode = {0}, name = {0};
-	size_t begin = answer->length;
-	bool done = false;
-	str_next(&rest, ' ', &verb);
-	if (str_equals(verb, "disarm")) {
-		disarm(p, answer);
-		done = true;
-	} else if (str_equals(verb, "mode") && str_next(&rest, ' ', &mode) && str_next(&rest, ' ', &name)) {
-		done = set_mode(p, mode, name, answer);
-	} else {
-		buf_add_text(answer, "this picket does not know this order");
-	}
-	if (done)
-		log_notice("by order: " STR_FMT, (int)(answer->length - begin), answer->data + begin);
-	return done;
-}
-
-/* ---- the status ---- */
-
-static void report_state(struct json *out, const struct guard_state *s)
-{
-	static const char *const trips[] = {
-	        [GUARD_TRIP_ACTIONS] = "actions", [GUARD_TRIP_PROCESSES] = "processes", [GUARD_TRIP_SHARE] = "share"};
-	const struct {
-		const char *key;
-		uint64_t value;
-	} counts[] = {{"acted", s->total_actions},
-	              {"would_have_acted", s->total_would},
-	              {"undecided", s->total_unknown},
-	              {"verdicts_lost", s->verdicts_lost}};
-	json_key(out, "mode");
-	json_text(out, s->mode < POLICY_MODE_COUNT ? policy_mode_name((enum policy_mode)s->mode) : NULL);
-	json_key(out, "over_budget");
-	json_text(out, s->tripped < ARRAY_SIZE(trips) ? trips[s->tripped] : NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		json_key(out, counts[i].key);
-		json_u64(out, counts[i].value);
-	}
-}
-
-static void report_policy(const struct policies *p, uint32_t index, struct json *out)
-{
-	const struct held *h = &p->current.held[index];
-	struct guard_state state;
-	json_begin_object(out);
-	json_key(out, "name");
-	json_text(out, h->name);
-	json_key(out, "version");
-	json_u64(out, h->version);
-	json_key(out, "rule");
-	json_text(out, h->rule);
-	json_key(out, "action");
-	json_text(out, h->action);
-	json_key(out, "mode_of_file");
-	json_text(out, policy_mode_name(h->mode));
-	if (p->current.guards && guards_state(p->current.guards, index, &state) == 0)
-		report_state(out, &state);
-	json_end_object(out);
-}
-
-void policies_report(struct policies *p, struct json *out)
-{
-	json_key(out, "guards");
-	json_begin_object(out);
-	json_key(out, "armed");
-	json_bool(out, p->current.guards);
-	json_key(out, "lease_renewed");
-	json_bool(out, p->current.guards && !p->lease_failed);
-	json_key(out, "cgroup");
-	json_text(out, p->cgroup);
-	json_key(out, "alerts_held_back");
-	json_u64(out, alert_limiter_held_back(p->limiter));
-	json_end_object(out);
-	json_key(out, "policies");
-	json_begin_array(out);
-	for (uint32_t i = 0; i < p->current.count; i++)
-		report_policy(p, i, out);
-	json_end_array(out);
 }
