@@ -18,16 +18,25 @@
 #pragma GCC diagnostic pop
 
 #define PREFIX "guard_"
-#define LINKS_MAX 8
 #define VERDICTS_BYTES (256u << 10)
 #define POLL_BATCH 4096
 
+/* The programs of bpf/guards: the point at which each acts. */
+static const struct guard_program {
+	const char *name;
+	enum guard_point point;
+} guard_programs[] = {
+        {"guard_connect4", GUARD_AT_CONNECT}, {"guard_connect6", GUARD_AT_CONNECT},
+        {"guard_bind4", GUARD_AT_BIND},       {"guard_bind6", GUARD_AT_BIND},
+        {"guard_sendmsg4", GUARD_AT_SENDMSG}, {"guard_sendmsg6", GUARD_AT_SENDMSG},
+        {"guard_exec", GUARD_AT_EXEC},
+};
+
 struct guards {
 	struct picket_bpf *bpf;
-	struct bpf_link *links[LINKS_MAX];
+	struct bpf_link *links[ARRAY_SIZE(guard_programs)];
 	size_t link_count;
 	struct ring ring;
-	uint32_t points; /* bits: some policy acts there */
 };
 
 static void fail(struct loader_failure *f, const char *what, int err)
@@ -50,19 +59,20 @@ static bool is_guard(const char *name)
 	return str_starts_with(str_from(name), STR(PREFIX));
 }
 
-/* The point at which a program acts. */
-static enum guard_point point_of(const char *program)
+static const struct guard_program *find_program(const struct bpf_program *program)
 {
-	struct str name = str_from(program);
-	return str_contains(name, STR("connect"))   ? GUARD_AT_CONNECT
-	       : str_contains(name, STR("bind"))    ? GUARD_AT_BIND
-	       : str_contains(name, STR("sendmsg")) ? GUARD_AT_SENDMSG
-	                                            : GUARD_AT_EXEC;
+	const char *name = bpf_program__name(program);
+	for (size_t i = 0; i < ARRAY_SIZE(guard_programs); i++)
+		if (strcmp(guard_programs[i].name, name) == 0)
+			return &guard_programs[i];
+	return NULL;
 }
 
-static bool is_needed(const struct guard_image *image, const char *program)
+/* A program that no policy needs is not loaded: nor does one fail whose hook this kernel does not have. */
+static bool is_needed(const struct guard_image *image, const struct bpf_program *program)
 {
-	return is_guard(program) && image->points[point_of(program)].count;
+	const struct guard_program *p = find_program(program);
+	return p && image->points[p->point].count;
 }
 
 /* What guards share with the sensors: counters, and where paths are put together. */
@@ -78,8 +88,7 @@ static int choose(struct picket_bpf *bpf, const struct guard_image *image)
 	struct bpf_program *p;
 	struct bpf_map *m;
 	int r = 0;
-	bpf_object__for_each_program(p, bpf->obj) r =
-	        r < 0 ? r : bpf_program__set_autoload(p, is_needed(image, bpf_program__name(p)));
+	bpf_object__for_each_program(p, bpf->obj) r = r < 0 ? r : bpf_program__set_autoload(p, is_needed(image, p));
 	bpf_object__for_each_map(m, bpf->obj) r =
 	        r < 0 ? r : bpf_map__set_autocreate(m, is_guard(bpf_map__name(m)) || is_shared(m));
 	if (r == 0)
@@ -121,7 +130,6 @@ static int fill(struct guards *g, const struct guard_image *image)
 		r = put(bpf->maps.guard_policies, &i, &image->policies[i]);
 		if (r == 0)
 			r = put(bpf->maps.guard_states, &i, &state);
-		g->points |= image->policies[i].points;
 	}
 	for (uint32_t i = 0; r == 0 && i < GUARD_POINTS; i++)
 		r = put(bpf->maps.guard_points, &i, &image->points[i]);
@@ -184,23 +192,19 @@ static int add_link(struct guards *g, struct bpf_link *link)
 	return 0;
 }
 
+static struct bpf_link *attach(const struct bpf_program *p, int cgroup_fd)
+{
+	bool of_cgroup = bpf_program__type(p) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
+	return of_cgroup ? bpf_program__attach_cgroup(p, cgroup_fd) : bpf_program__attach(p);
+}
+
 int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure)
 {
-	const struct {
-		enum guard_point point;
-		const struct bpf_program *programs[2];
-	} sockets[] = {
-	        {GUARD_AT_CONNECT, {g->bpf->progs.guard_connect4, g->bpf->progs.guard_connect6}},
-	        {GUARD_AT_BIND, {g->bpf->progs.guard_bind4, g->bpf->progs.guard_bind6}},
-	        {GUARD_AT_SENDMSG, {g->bpf->progs.guard_sendmsg4, g->bpf->progs.guard_sendmsg6}},
-	};
 	_cleanup_(base_close_fd) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : 0;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sockets); i++)
-		for (size_t k = 0; r == 0 && k < 2 && g->points & 1u << sockets[i].point; k++)
-			r = add_link(g, bpf_program__attach_cgroup(sockets[i].programs[k], fd));
-	if (r == 0 && g->points & 1u << GUARD_AT_EXEC)
-		r = add_link(g, bpf_program__attach(g->bpf->progs.guard_exec));
+	for (struct bpf_program *p = NULL; r == 0 && (p = bpf_object__next_program(g->bpf->obj, p));)
+		if (bpf_program__autoload(p))
+			r = add_link(g, attach(p, fd));
 	if (r < 0)
 		fail(reterr_failure, cgroup, r);
 	return r;
