@@ -47,18 +47,21 @@ int live_options_init(const struct args *args, struct live_options *ret_options)
 	return 0;
 }
 
+int live_tell_failure(const struct loader_failure *failure, int error)
+{
+	log_error("%s", failure->what[0] ? failure->what : strerror(-error));
+	if (failure->hint[0])
+		fprintf(stderr, "%s\n", failure->hint);
+	if (error != -EADDRINUSE && !strstr(failure->hint, "doctor"))
+		fprintf(stderr, "What works on this machine: picket doctor\n");
+	return CLI_IMPOSSIBLE;
+}
+
 int live_start(const struct live_options *options, struct pipeline *pipeline, struct live **ret_live)
 {
 	struct loader_failure failure = {0};
 	int r = live_new(options, pipeline, ret_live, &failure);
-	if (r == 0)
-		return CLI_OK;
-	log_error("%s", failure.what[0] ? failure.what : strerror(-r));
-	if (failure.hint[0])
-		fprintf(stderr, "%s\n", failure.hint);
-	if (r != -EADDRINUSE && !strstr(failure.hint, "doctor"))
-		fprintf(stderr, "What works on this machine: picket doctor\n");
-	return CLI_IMPOSSIBLE;
+	return r < 0 ? live_tell_failure(&failure, r) : CLI_OK;
 }
 
 void events_observed(struct event_set *ret_events)

@@ -15,11 +15,6 @@
 #define ALERTS_PER_SECOND 10
 #define ALERTS_AT_ONCE 100
 
-static void policy_set_freep(struct policy_set **s)
-{
-	policy_set_free(*s);
-}
-
 static void guard_table_freep(struct guard_table **t)
 {
 	guard_table_free(*t);
@@ -110,22 +105,12 @@ static void refuse_unkept(const struct policy *policy, struct diag_list *diags)
 	                                                : "leave 'persist' out");
 }
 
-static int read_policies(const struct policies *p, struct rule_set *rules, struct diag_list *diags,
-                         struct policy_set **ret_set)
+static int refuse_all_unkept(const struct policy_set *set, struct diag_list *diags)
 {
-	_cleanup_(policy_set_freep) struct policy_set *set = NULL;
 	size_t errors = diags->errors;
-	int r = policy_set_new(rules, &set);
-	for (size_t i = 0; i < p->options.path_count && r != -ENOMEM; i++)
-		r = policy_set_add_path(set, p->options.paths[i], diags);
-	if (r == -ENOMEM)
-		return r;
 	for (size_t i = 0; i < policy_set_count(set); i++)
 		refuse_unkept(policy_set_get(set, i), diags);
-	if (diags->errors > errors)
-		return -EINVAL;
-	*ret_set = TAKE_PTR(set);
-	return 0;
+	return diags->errors > errors ? -EINVAL : 0;
 }
 
 static const char *keep_text(struct arena *arena, const char *text)
@@ -153,16 +138,15 @@ static int hold(struct generation *g, const struct guard_table *table)
 	return 0;
 }
 
-int policies_load(struct policies *p, struct rule_set *rules, struct diag_list *reterr_diags,
+int policies_load(struct policies *p, const struct policy_set *set, struct diag_list *reterr_diags,
                   struct loader_failure *reterr_failure)
 {
-	_cleanup_(policy_set_freep) struct policy_set *set = NULL;
 	_cleanup_(guard_table_freep) struct guard_table *table = NULL;
 	_cleanup_(generation_done) struct generation g = {.guards = NULL};
 	const struct guard_table_options options = {.cgroup = p->options.cgroup};
 	arena_init(&g.names, NAMES_BYTES_MAX);
 	policies_renew(p); /* loading takes its time */
-	int r = read_policies(p, rules, reterr_diags, &set);
+	int r = refuse_all_unkept(set, reterr_diags);
 	if (r == 0)
 		r = guard_table_new(set, &p->kernel, &options, reterr_diags, &table);
 	if (r == 0)

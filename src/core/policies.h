@@ -9,14 +9,12 @@
 #include "base/diag.h"
 #include "base/json.h"
 #include "core/judge.h"
+#include "guard/policy.h"
 #include "loader/loader.h"
 
-#define POLICIES_PATHS_MAX 64
 #define POLICIES_LEASE_NS (5 * NS_PER_S) /* without a renewal they act no longer than this */
 
 struct policies_options {
-	const char *paths[POLICIES_PATHS_MAX]; /* files and directories; borrowed */
-	size_t path_count;
 	const char *cgroup; /* they act only in this cgroup v2 directory and below; NULL: on the host */
 };
 
@@ -25,10 +23,9 @@ struct policies;
 int policies_new(const struct policies_options *options, struct judge *judge, struct policies **ret_policies)
         must_check;
 void policies_free(struct policies *p); /* detaches; NULL is allowed */
-/* Reads the files, checks them against the rules and loads what they come to; those in force stay so. rules: compiled, their
- * files not forgotten, not needed afterwards.
+/* Loads what the set comes to, which is not needed afterwards; those in force stay so.
  * Returns 0; -EINVAL: see diags; -errno: of loading, with reterr_failure. */
-int policies_load(struct policies *p, struct rule_set *rules, struct diag_list *reterr_diags,
+int policies_load(struct policies *p, const struct policy_set *set, struct diag_list *reterr_diags,
                   struct loader_failure *reterr_failure) must_check;
 /* What was loaded last takes over, without a gap. Policies that were there before go on with their counts and their breaker,
  * and one that was lowered at runtime is not raised by that. Returns 0; -errno: those from before stay in force. */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * picket as it runs: content that judges the events of this machine and acts on them, and how it is replaced. One at a time
+ * in a process.
+ */
+#ifndef PICKET_CORE_AGENT_H
+#define PICKET_CORE_AGENT_H
+
+#include "core/content.h"
+#include "core/judge.h"
+#include "core/live.h"
+
+struct agent;
+
+struct agent_options {
+	struct live_options live; /* its hooks, events and guards are the agent's */
+	struct judge_options judge;
+	struct content_files files; /* what it runs */
+	bool no_sieve;
+	/* Shows what is wrong with content. */
+	void (*tell)(void *userdata, const struct diag_list *diags);
+	/* It watches now. NULL: nobody is told. */
+	void (*started)(void *userdata, struct agent *a);
+	void *userdata;
+};
+
+/* Reads the content and loads its policies: nothing is attached yet. options are copied, what they point to is borrowed.
+ * Returns 0; -errno: told. */
+int agent_new(const struct agent_options *options, struct agent **ret_agent) must_check;
+void agent_free(struct agent *a); /* NULL is allowed */
+void agent_freep(struct agent **a);
+/* Watches until a signal or the duration ends it. Returns 0; -errno: of loading, with reterr_failure; else told. */
+int agent_run(struct agent *a, struct loader_failure *reterr_failure) must_check;
+
+struct judge *agent_judge(struct agent *a); /* borrowed: for outputs */
+const struct live *agent_live(const struct agent *a);
+size_t agent_policy_count(const struct agent *a);
+bool agent_has_policies(const struct agent *a);           /* were any asked for? */
+void agent_add_status(struct agent *a, struct buf *json); /* while it runs, and after */
+
+#endif
