@@ -144,6 +144,8 @@ __noinline __u64 sieve_text_same(struct scratch *s, __u32 a, __u32 b, __u32 leng
 
 /* ---- files that rules name, by whatever other name they are reached ---- */
 volatile __u64 sieve_watched[SIEVE_WATCHED_BITS / 64]; /* set by the loader */
+volatile bool sieve_keeps_writes;                      /* what opens a file for writing passes, whatever rules want */
+volatile bool sieve_is_paused;                         /* what is known of processes excludes nothing */
 
 static __always_inline bool sieve_file_is_watched(__u32 dev, __u64 ino)
 {
@@ -233,7 +235,7 @@ __noinline __u64 sieve_fill(struct scratch *s, __u32 path, __u64 flags)
 	__u64 look, access = flags & OPEN_ACCESS;
 	bool data = !(flags & OPEN_PATH);
 
-	if (!s)
+	if (!s || (sieve_keeps_writes && access))
 		return SIEVE_UNDECIDED;
 	asked = (void *)&s->record[path & RECORD_MASK];
 	h = record_header(s);

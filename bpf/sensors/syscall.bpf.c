@@ -13,15 +13,16 @@
 #define O_CREAT 0100
 
 /* Can no rule match any event of that type and this process? An open that may have created a file is told in any case:
- * user space follows which files are there. */
+ * user space follows which files are there; so is one for writing, if those are kept. */
 static __always_inline bool call_is_excluded(struct task_struct *task, struct pt_regs *regs, __u32 type)
 {
 	struct sieve_process *p = process_get(task);
+	__u32 told = O_CREAT | (sieve_keeps_writes ? OPEN_ACCESS : 0);
 
-	if (!p || p->types[type / 64 & (SIEVE_TYPES_MAX / 64 - 1)] >> (type & 63) & 1)
+	if (!p || sieve_is_paused || p->types[type / 64 & (SIEVE_TYPES_MAX / 64 - 1)] >> (type & 63) & 1)
 		return false;
 	if (type == EVENT_open || type == EVENT_openat)
-		return !(syscall_argument(regs, syscall_is_compat(task), type == EVENT_open ? 1 : 2) & O_CREAT);
+		return !(syscall_argument(regs, syscall_is_compat(task), type == EVENT_open ? 1 : 2) & told);
 	return true;
 }
 

@@ -43,6 +43,8 @@ struct live {
 	struct control_server *control;
 	struct sieve_status sieve;
 	struct narrow narrow;
+	struct event_set events; /* that the rules want */
+	struct live_wish wishes[LIVE_GUESTS];
 	int epoll_fd, signal_fd;
 	struct loader_sensor_report sensors[SENSORS_MAX];
 	size_t sensor_count;
@@ -166,10 +168,36 @@ void live_end(struct live *l)
 	l->ended = true;
 }
 
+static int set_wanted(struct live *l)
+{
+	struct event_set wanted = l->events;
+	_Static_assert(ARRAY_SIZE(wanted.bits) == 4, "loader_set_events() takes four words");
+	for (size_t guest = 0; guest < LIVE_GUESTS; guest++)
+		event_set_add_all(&wanted, &l->wishes[guest].events);
+	return loader_set_events(l->loader, wanted.bits);
+}
+
 int live_set_events(struct live *l, const struct event_set *events)
 {
-	_Static_assert(ARRAY_SIZE(events->bits) == 4, "loader_set_events() takes four words");
-	return loader_set_events(l->loader, events->bits);
+	l->events = *events;
+	return set_wanted(l);
+}
+
+int live_set_wish(struct live *l, enum live_guest guest, const struct live_wish *wish)
+{
+	struct event_set kept = {0};
+	bool writes = false, all = false;
+	l->wishes[guest] = wish ? *wish : (struct live_wish){.all = false};
+	for (size_t i = 0; i < LIVE_GUESTS; i++) {
+		writes = writes || l->wishes[i].writes;
+		all = all || l->wishes[i].all;
+		if (!l->wishes[i].all) /* else nothing is kept back meanwhile */
+			event_set_add_all(&kept, &l->wishes[i].events);
+	}
+	narrow_keep(&l->narrow, &kept);
+	loader_keep_writes(l->loader, writes);
+	loader_pause_sieve(l->loader, all);
+	return set_wanted(l);
 }
 
 void live_pass_file(struct live *l, uint32_t dev, uint64_t ino)

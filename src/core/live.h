@@ -47,6 +47,14 @@ void live_freep(struct live **l); /* for _cleanup_ */
 int live_run(struct live *l) must_check;
 void live_end(struct live *l); /* for hooks: live_run() takes what is in the ring, and returns */
 int live_set_events(struct live *l, const struct event_set *events) must_check;
+/* Who wants events beside the rules that judge. events: NULL: none any more. */
+enum live_guest { LIVE_SHADOW, LIVE_RECENT, LIVE_RECENT_WINDOW, LIVE_GUESTS };
+struct live_wish {
+	struct event_set events; /* are made also if no rule wants them, and told of every process */
+	bool writes;             /* what opens a file for writing passes the sieve */
+	bool all;                /* nothing is sieved */
+};
+int live_set_wish(struct live *l, enum live_guest guest, const struct live_wish *wish) must_check;
 /* Events that no rule of these programs can match are dropped in the kernel from now on; NULL: none are. Files that
  * pipeline's enrich watches pass by all their names. */
 void live_set_sieve(struct live *l, const struct rule_programs *programs);

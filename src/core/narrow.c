@@ -28,6 +28,14 @@ void narrow_set(struct narrow *n, const struct rule_programs *programs)
 	loader_processes_forget(n->loader);
 }
 
+void narrow_keep(struct narrow *n, const struct event_set *types)
+{
+	if (memcmp(&n->kept, types, sizeof(*types)) == 0)
+		return;
+	n->kept = *types;
+	loader_processes_forget(n->loader);
+}
+
 static struct narrow_slot *slot_of(struct narrow *n, const struct event_header *h, uint64_t version)
 {
 	struct narrow_slot *s = &n->slots[(h->pid * 2654435761u >> 16) % NARROW_SLOTS];
@@ -54,10 +62,10 @@ void narrow_event(struct narrow *n, const struct enrich_view *view)
 
 /* Types whose events the tables need are told in any case; of those that open files only open and openat say in the call
  * whether the file may have been made. */
-static void keep_types(uint64_t types[4])
+static void keep_types(const struct event_set *kept, uint64_t types[4])
 {
 	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++)
-		if (enrich_needs(type) || type == EVENT_openat2 || type == EVENT_creat)
+		if (enrich_needs(type) || type == EVENT_openat2 || type == EVENT_creat || event_set_has(kept, type))
 			types[type / 64] |= 1ull << type % 64;
 }
 
@@ -71,7 +79,7 @@ static void tell(struct narrow *n, struct narrow_pending *pending)
 		return;
 	_Static_assert(sizeof(to->types) == sizeof(live.types) && sizeof(to->rules) == sizeof(live.rules),
 	               "both have a bit for each");
-	keep_types(live.types);
+	keep_types(&n->kept, live.types);
 	memcpy(to->types, live.types, sizeof(to->types));
 	memcpy(to->rules, live.rules, sizeof(to->rules));
 	to->uid = p.uid;

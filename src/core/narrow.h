@@ -30,14 +30,16 @@ struct narrow {
 		uint32_t pid;
 	} pending[NARROW_PENDING_MAX];
 	size_t pending_count;
-	uint64_t outdated; /* enrich_process_outdated() when last looked at */
-	uint64_t told;     /* processes */
+	uint64_t outdated;     /* enrich_process_outdated() when last looked at */
+	uint64_t told;         /* processes */
+	struct event_set kept; /* told of every process, whatever rules want */
 };
 
 void narrow_init(struct narrow *n, struct loader *loader, struct enrich *enrich);
 void narrow_done(struct narrow *n);
 /* For these rules; whatever was told is forgotten. */
 void narrow_set(struct narrow *n, const struct rule_programs *programs);
+void narrow_keep(struct narrow *n, const struct event_set *types);
 /* An event that no rule matched. */
 void narrow_event(struct narrow *n, const struct enrich_view *view);
 /* After each lot of events. */

@@ -38,6 +38,7 @@ struct loader {
 	int cpus;
 	struct sieve_place sieve_place;
 	bool sieved[EVENT_TYPE_MAX]; /* types with a program */
+	bool paused;                 /* which nevertheless all pass */
 	uint64_t wanted[4];          /* bit per event type */
 	uint64_t told;               /* of processes, so many times */
 };
@@ -340,7 +341,7 @@ void loader_free(struct loader *l)
 static void set_wanted(struct loader *l, uint32_t type)
 {
 	bool wanted = event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1;
-	l->bpf->bss->event_wanted[type] = !wanted ? 0 : l->sieved[type] ? WANTED_SIEVED : WANTED_ALL;
+	l->bpf->bss->event_wanted[type] = !wanted ? 0 : l->sieved[type] && !l->paused ? WANTED_SIEVED : WANTED_ALL;
 }
 
 int loader_set_events(struct loader *l, const uint64_t bits[4])
@@ -395,6 +396,22 @@ int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, cons
 			return -errno;
 	sieve_switch(l, types, count, true);
 	return 0;
+}
+
+void loader_pause_sieve(struct loader *l, bool paused)
+{
+	l->paused = paused;
+	l->bpf->bss->sieve_is_paused = paused;
+	for (uint32_t type = 1; type < EVENT_TYPE_MAX; type++)
+		set_wanted(l, type);
+}
+
+void loader_keep_writes(struct loader *l, bool keep)
+{
+	if (l->bpf->bss->sieve_keeps_writes == keep)
+		return;
+	l->bpf->bss->sieve_keeps_writes = keep;
+	l->bpf->bss->sieve_epoch++;
 }
 
 void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino)

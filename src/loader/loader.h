@@ -52,6 +52,10 @@ int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, cons
                      char *reterr_why, size_t size) must_check;
 /* Does this kernel take it? Loaded, attached to nothing, and gone again. Returns as loader_set_sieve(). */
 int loader_try_sieve(const struct loader_sieve *sieve, char *reterr_why, size_t size) must_check;
+/* While it is paused all events that are wanted pass; what was loaded stays, and so does what is known of processes. */
+void loader_pause_sieve(struct loader *l, bool paused);
+/* What opens a file for writing passes, whatever the sieve says. */
+void loader_keep_writes(struct loader *l, bool keep);
 /* Events about that file pass, by whatever name it is reached; dev as in struct fd_info. For good. */
 void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino);
 

@@ -105,6 +105,12 @@ void event_set_add(struct event_set *s, unsigned type)
 		s->bits[type / 64] |= 1ull << type % 64;
 }
 
+void event_set_add_all(struct event_set *s, const struct event_set *more)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->bits); i++)
+		s->bits[i] |= more->bits[i];
+}
+
 /* ---- priorities ---- */
 
 static const char *const priority_names[] = {

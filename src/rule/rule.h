@@ -47,6 +47,7 @@ struct event_set {
 };
 bool event_set_has(const struct event_set *s, unsigned type);
 void event_set_add(struct event_set *s, unsigned type);
+void event_set_add_all(struct event_set *s, const struct event_set *more);
 void filter_events(const struct filter *f, struct event_set *ret_set);
 bool filter_uses_field(const struct filter *f, enum field_id id);
 /* How often a test could not be decided and counted as no match: a regular expression at its limits, no memory. */
