@@ -35,7 +35,8 @@ struct judge {
 	uint64_t undecided_told;
 	uint64_t not_written_told;
 	size_t problems_told;
-	bool matched; /* by a rule: the last event */
+	const struct rule *raised[JUDGE_MATCHES_MAX]; /* by the last event */
+	size_t raised_count;
 };
 
 struct counted_rule {
@@ -113,6 +114,7 @@ void judge_set_rules(struct judge *j, struct rule_set *rules)
 		rule_set_free(j->rules);
 	j->rules = rules;
 	j->programs = NULL;
+	j->raised_count = 0;
 	j->problems_told = 0;
 	(void)!rule_programs_new(rules, &j->programs);
 	rule_set_forget_files(rules);
@@ -125,7 +127,13 @@ const struct rule_set *judge_rules(const struct judge *j)
 
 bool judge_matched(const struct judge *j)
 {
-	return j->matched;
+	return j->raised_count > 0;
+}
+
+size_t judge_raised(const struct judge *j, const struct rule *const **ret_rules)
+{
+	*ret_rules = j->raised;
+	return j->raised_count;
 }
 
 const struct rule_programs *judge_programs(const struct judge *j)
@@ -457,25 +465,23 @@ static size_t rules_match(struct judge *j, const struct enrich_view *view, struc
 int judge_event(void *judge, struct enrich_view *view, struct arena *arena)
 {
 	struct judge *j = judge;
-	const struct rule *matched[JUDGE_MATCHES_MAX], *raised[JUDGE_MATCHES_MAX];
-	size_t raised_count = 0;
-	j->matched = false;
+	const struct rule *matched[JUDGE_MATCHES_MAX];
+	j->raised_count = 0;
 	if (!j->rules)
 		return 0;
 	unsigned names = MAX(view->name_count, 1u);
 	for (view->name_index = 0; view->name_index < names; view->name_index++) {
 		size_t count = rules_match(j, view, arena, matched);
 		for (size_t i = 0; i < MIN(count, (size_t)JUDGE_MATCHES_MAX); i++) {
-			if (rules_have(raised, raised_count, matched[i]))
+			if (rules_have(j->raised, j->raised_count, matched[i]))
 				continue;
-			if (raised_count == JUDGE_MATCHES_MAX) {
+			if (j->raised_count == JUDGE_MATCHES_MAX) {
 				j->stats.over_limit++;
 				continue;
 			}
-			if (raised_count == 0)
+			if (j->raised_count == 0)
 				event_place(j, view, arena);
-			j->matched = true;
-			raised[raised_count++] = matched[i];
+			j->raised[j->raised_count++] = matched[i];
 			alert_raise(j, matched[i], view, arena);
 		}
 		if (count > JUDGE_MATCHES_MAX)

@@ -30,8 +30,10 @@ void judge_free(struct judge *j);
 void judge_freep(struct judge **j); /* for _cleanup_ */
 /* Takes the compiled set over, without its files, and frees the one before. */
 void judge_set_rules(struct judge *j, struct rule_set *rules);
-const struct rule_set *judge_rules(const struct judge *j);         /* borrowed; NULL: none yet */
-bool judge_matched(const struct judge *j);                         /* did a rule match the last event? */
+const struct rule_set *judge_rules(const struct judge *j); /* borrowed; NULL: none yet */
+bool judge_matched(const struct judge *j);                 /* did a rule match the last event? */
+/* The rules that the last event raised. Borrowed until the next. Returns how many. */
+size_t judge_raised(const struct judge *j, const struct rule *const **ret_rules);
 const struct rule_programs *judge_programs(const struct judge *j); /* of these rules; NULL: they are interpreted */
 /* Takes the output over. Returns 0; -ENOSPC: there are JUDGE_OUTPUTS_MAX; then it is still the caller's. */
 int judge_add_output(struct judge *j, struct export_output *output) must_check;
