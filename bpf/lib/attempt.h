@@ -185,22 +185,20 @@ static __always_inline void guard_exepath(struct guard_attempt *a, struct task_s
 	struct scratch *s = scratch_get();
 	struct file *file = BPF_CORE_READ(task, mm, exe_file);
 	struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
-	struct path_walk w = {.scratch = s, .dentry = BPF_CORE_READ(file, f_path.dentry)};
+	struct path_walk *w;
 	struct guard_reverse r = {.attempt = a};
 
 	if (!s || !mnt)
 		return;
-	w.position = number_unknown(s, PATH_END);
-	w.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-	w.mnt_root = BPF_CORE_READ(mnt, mnt_root);
-	bpf_loop(PATH_DEPTH_MAX, path_step, &w, 0);
-	if (!w.done || w.truncated || w.position > PATH_END)
+	path_walk(s, (__u64)BPF_CORE_READ(file, f_path.dentry), (__u64)mnt);
+	w = &s->walk;
+	if (w->end < PATH_OUTSIDE || w->position > PATH_END)
 		return;
 	__builtin_memset(a->texts[GUARD_EXEPATH], 0, sizeof(a->texts[GUARD_EXEPATH]));
-	r.length = PATH_END - w.position;
+	r.length = PATH_END - w->position;
 	r.end = &s->path[PATH_END];
 	bpf_probe_read_kernel(a->texts[GUARD_EXEPATH][0], r.length < GUARD_TEXT_MAX ? r.length : GUARD_TEXT_MAX,
-	                      &s->path[w.position & (PATH_BUFFER - 1)]);
+	                      &s->path[w->position & (PATH_BUFFER - 1)]);
 	bpf_loop(GUARD_TEXT_MAX, guard_reverse_byte, &r, 0);
 	a->known |= 1u << GUARD_EXEPATH;
 }

@@ -117,6 +117,15 @@ struct opened {
 	__u64 text[OPENED_TEXT_MAX / 8];
 };
 
+/* The way from a dentry to the root: see path.h. */
+struct path_walk {
+	__u64 dentry, mnt_root;
+	__u64 mount;    /* 0: do not leave the file system */
+	__u32 position; /* in the path buffer */
+	__u32 end;
+};
+enum path_end { PATH_TOO_DEEP, PATH_TRUNCATED, PATH_OUTSIDE /* of any tree */, PATH_ABSOLUTE };
+
 /* Where a record is put together: one for each CPU (sensors run with preemption off), one for the task iterator.
  * Beyond the longest record there is room for one more read of the longest text, so that a masked offset plus a
  * masked length never leaves the value: that is how the verifier sees that every store is inside. */
@@ -130,6 +139,7 @@ struct scratch {
 	__u64 address;  /* see address_of() */
 	__u32 number;   /* see number_unknown() */
 	struct opened opened;
+	struct path_walk walk;
 	char path[PATH_BUFFER + 256];
 	char record[EVENT_RECORD_MAX + EVENT_ARGV_MAX + 64] __attribute__((aligned(2048)));
 };

@@ -14,105 +14,116 @@
 #define PATH_BEGIN (PATH_END - EVENT_PATH_MAX)
 #define PATH_DEPTH_MAX 2048 /* components that 4,096 bytes can hold, and mounts on the way */
 
-struct path_walk {
-	struct scratch *scratch;
-	struct dentry *dentry, *mnt_root;
-	struct mount *mount; /* NULL: do not leave the file system */
-	__u32 position;
-	bool done, truncated, absolute;
-};
-
 /* A name of the kernel's to the path buffer. Short ones, which most are, by words: a helper's call costs more. The kernel
  * keeps names in whole words, and what is written beyond the end is what stood there. */
 #define NAME_SHORT 32
-static __always_inline bool path_copy_name(struct scratch *s, __u32 at, const unsigned char *name, __u32 length)
+__noinline int path_copy_name(struct scratch *s, __u32 at, __u64 name, __u32 length)
 {
+	if (!s)
+		return -1;
+	length &= 255;
 	if (!bpf_rdonly_cast || length > NAME_SHORT)
-		return !bpf_probe_read_kernel(&s->path[at & (PATH_BUFFER - 1)], length, name);
+		return bpf_probe_read_kernel(&s->path[at & (PATH_BUFFER - 1)], length, (void *)name);
 	for (__u32 i = 0; i < NAME_SHORT / 8; i++) {
 		__u64 *to = (__u64 *)&s->path[(at & (PATH_BUFFER - 1)) + 8 * i];
 		__u64 word, mask;
 		if (length <= 8 * i)
 			break;
-		word = READ_WORD(name + 8 * i);
+		word = READ_WORD((void *)(name + 8 * i));
 		mask = length < 8 * i + 8 ? ~0ull << 8 * (length & 7) : 0;
 		*to = (*to & mask) | (word & ~mask);
 	}
-	return true;
+	return 0;
 }
 
-static long path_step(__u32 index, struct path_walk *w)
+struct path_steps {
+	struct scratch *scratch;
+};
+
+static long path_step(__u32 index, struct path_steps *steps)
 {
-	struct dentry *dentry = w->dentry, *parent;
-	struct mount *mount = w->mount;
+	struct scratch *s = steps->scratch;
+	struct path_walk *w = &s->walk;
+	const void *dentry = (void *)w->dentry, *mount = (void *)w->mount;
+	__u64 parent;
 	__u32 length, at;
 
-	if (mount && dentry == w->mnt_root) {
-		struct mount *above = READ(mount, mount, mnt_parent);
-		if (above == mount || !above) {
-			w->done = w->absolute = true;
+	if (mount && w->dentry == w->mnt_root) {
+		__u64 above = (__u64)READ(mount, mount, mnt_parent);
+		if (above == w->mount || !above) {
+			w->end = PATH_ABSOLUTE;
 			return 1;
 		}
-		w->dentry = READ(mount, mount, mnt_mountpoint);
+		w->dentry = (__u64)READ(mount, mount, mnt_mountpoint);
 		w->mount = above;
-		w->mnt_root = READ(mount, above, mnt.mnt_root);
+		w->mnt_root = (__u64)READ(mount, (void *)above, mnt.mnt_root);
 		return 0;
 	}
-	parent = READ(dentry, dentry, d_parent);
-	if (parent == dentry && !mount) {
-		w->done = w->absolute = true;
+	parent = (__u64)READ(dentry, dentry, d_parent);
+	if (parent == w->dentry && !mount) {
+		w->end = PATH_ABSOLUTE;
 		return 1;
 	}
 	length = READ(dentry, dentry, d_name.len) & 255;
 	at = w->position - length;
+	w->end = PATH_TRUNCATED;
 	if (at < PATH_BEGIN + 1) {
 		count(COUNTER_path_truncated);
-		w->truncated = true;
 		return 1;
 	}
-	if (!path_copy_name(w->scratch, at, READ(dentry, dentry, d_name.name), length)) {
+	if (path_copy_name(s, at, READ_ADDRESS(dentry, w->dentry, d_name.name), length)) {
 		count(COUNTER_read_kernel);
-		w->truncated = true;
 		return 1;
 	}
-	if (parent == dentry) { /* a file without place in a tree: memfd, "[eventpoll]", a lazily unmounted one */
+	w->end = PATH_TOO_DEEP;
+	if (parent == w->dentry) { /* a file without place in a tree: memfd, "[eventpoll]", a lazily unmounted one */
 		w->position = at;
-		w->done = true;
+		w->end = PATH_OUTSIDE;
 		return 1;
 	}
 	at--;
-	w->scratch->path[at & (PATH_BUFFER - 1)] = '/';
+	s->path[at & (PATH_BUFFER - 1)] = '/';
 	w->position = at;
 	w->dentry = parent;
 	return 0;
 }
 
-/* Walks from dentry and appends the text to the record. mnt NULL: only up to the root of the file system.
+/* Walks from dentry to s->walk: the text stands in s->path, from its position to PATH_END. mnt 0: only up to the root of
+ * the file system.
  * Functions with external linkage are verified once for a program, whatever the number of their callers, and know of
- * their arguments only what a prototype says: kernel pointers come as numbers. */
-__noinline __u64 path_record_word(struct scratch *s, __u64 dentry_address, __u64 mnt_address)
+ * their arguments only what a prototype says: kernel pointers come as numbers. What the walk has come to stands in the
+ * scratch space, of which the verifier knows nothing: so it takes one step for all. */
+__noinline int path_walk(struct scratch *s, __u64 dentry, __u64 mnt)
 {
-	struct dentry *dentry = (void *)dentry_address;
-	struct vfsmount *mnt = (void *)mnt_address;
-	struct path_walk w = {.scratch = s, .dentry = dentry};
+	struct path_steps steps = {s};
+	struct path_walk *w;
+
+	if (!s)
+		return 0;
+	w = &s->walk;
+	w->dentry = dentry;
+	w->mount = mnt ? mnt - bpf_core_field_offset(struct mount, mnt) : 0;
+	w->mnt_root = mnt ? (__u64)READ(vfsmount, (void *)mnt, mnt_root) : 0;
+	w->position = PATH_END;
+	w->end = PATH_TOO_DEEP;
+	bpf_loop(PATH_DEPTH_MAX, path_step, &steps, 0);
+	if (w->end == PATH_TOO_DEEP)
+		count(COUNTER_path_depth);
+	if (w->end == PATH_ABSOLUTE && w->position == PATH_END) /* the root itself */
+		s->path[--w->position & (PATH_BUFFER - 1)] = '/';
+	return 0;
+}
+
+/* The same, appended to the record. */
+__noinline __u64 path_record_word(struct scratch *s, __u64 dentry, __u64 mnt)
+{
 	struct event_slot slot;
 
 	if (!s)
 		return 0;
-	w.position = number_unknown(s, PATH_END);
-	if (mnt) {
-		w.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-		w.mnt_root = READ(vfsmount, mnt, mnt_root);
-	}
-	bpf_loop(PATH_DEPTH_MAX, path_step, &w, 0);
-	if (!w.done && !w.truncated) {
-		count(COUNTER_path_depth);
-		w.truncated = true;
-	}
-	if (w.absolute && w.position == PATH_END) /* the root itself */
-		s->path[--w.position & (PATH_BUFFER - 1)] = '/';
-	slot = record_path_buffer(s, w.position, PATH_END - w.position);
-	if (w.truncated && slot.offset) {
+	path_walk(s, dentry, mnt);
+	slot = record_path_buffer(s, s->walk.position, PATH_END - s->walk.position);
+	if (s->walk.end < PATH_OUTSIDE && slot.offset) {
 		slot.length |= SLOT_TRUNCATED;
 		record_flag(s, EVENT_F_TRUNCATED);
 	}
