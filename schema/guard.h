@@ -32,6 +32,7 @@
 #include <linux/types.h>
 
 #define GUARD_POLICIES_MAX 64
+#define GUARD_NAME_MAX 68 /* of a policy, with its NUL */
 #define GUARD_POINT_POLICIES_MAX 32
 #define GUARD_STEPS_MAX 32
 #define GUARD_TESTS_MAX 512
@@ -104,6 +105,7 @@ struct guard_scope {
 };
 
 struct guard_policy {
+	char name[GUARD_NAME_MAX]; /* "": there is none with this index */
 	__u32 version, points; /* points: bits of enum guard_point */
 	__u32 error;           /* of errno, positive; at exec: the process is killed */
 	__u32 budget_actions, budget_processes, budget_share;

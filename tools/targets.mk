@@ -148,7 +148,8 @@ install: build/picket ## install below PREFIX (/usr) in DESTDIR: program, rules,
 	install -d $(unitdir)
 	sed 's|/usr/bin/picket|$(PREFIX)/bin/picket|' dist/picket.service >$(unitdir)/picket.service
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/picket/copyright
-uninstall: ## remove what install put there; rules in /etc/picket stay
+uninstall: ## end picket, and remove what install put there; rules in /etc/picket stay
+	-[ -n "$(DESTDIR)" ] || [ ! -x $(bindir)/picket ] || $(bindir)/picket disarm --kill
 	rm -f $(bindir)/picket $(mandir)/picket.1 $(foreach c,$(commands),$(mandir)/picket-$(c).1) $(unitdir)/picket.service
 	rm -f $(foreach c,$(completions),$(DESTDIR)$(PREFIX)/share/$(lastword $(subst :, ,$(c))))
 	rm -rf $(rulesdir) $(DESTDIR)$(PREFIX)/share/doc/picket

@@ -146,7 +146,7 @@ static __always_inline struct guard_attempt *guard_begin(__u32 point, struct tas
 	struct guard_point_policies *policies = bpf_map_lookup_elem(&guard_points, &point);
 	struct guard_attempt *a;
 
-	if (!policies || !policies->count)
+	if (!policies || !policies->count || owner_disarmed())
 		return NULL;
 	a = guard_take();
 	if (!a)

@@ -6,6 +6,7 @@
 #define PICKET_BPF_MAPS_H
 
 #include "kernel.h"
+#include "owner.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

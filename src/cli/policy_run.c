@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * picket policy mode, picket policy status, picket disarm: the policies of the running picket.
+ * picket policy mode, picket policy status: the policies of the running picket.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -20,14 +20,9 @@ static const char *status_path(const struct args *args)
 	return path ? path : STATUS_SOCKET;
 }
 
-static bool nobody_serves(int error)
-{
-	return error == -ENOENT || error == -ECONNREFUSED;
-}
-
 static int not_served(const char *path, int error)
 {
-	if (nobody_serves(error))
+	if (error == -ENOENT || error == -ECONNREFUSED)
 		log_error(
 		        "no picket enforces policies here, or it serves its status elsewhere than at %s; start one with: "
 		        "picket run --policies PATH",
@@ -37,7 +32,7 @@ static int not_served(const char *path, int error)
 	else if (error == -ETIMEDOUT)
 		log_error(
 		        "picket does not answer at %s: it is stopped or hangs. Its guards only watch some seconds later, "
-		        "and all of them are gone when it is killed",
+		        "and picket disarm switches them off at once",
 		        path);
 	else
 		log_error("cannot ask at %s: %s", path, strerror(-error));
@@ -99,48 +94,4 @@ int policy_status(const struct args *args)
 	buf_init(&status, STATUS_BYTES_MAX);
 	int r = status_fetch(path, &status);
 	return r < 0 ? not_served(path, r) : show(args, buf_str(&status), path);
-}
-
-/* ---- disarm ---- */
-
-/* Nothing of picket is pinned, so nothing outlives it. */
-static int tell_nothing_is_left(const char *path)
-{
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, TEXT_BYTES_MAX);
-	buf_printf(&text,
-	           "No picket enforces policies at %s. Guards end with the picket that they belong to: there is "
-	           "nothing to disarm.\n",
-	           path);
-	return ui_print(&text);
-}
-
-static int disarm_plan(const struct args *args, const char *path)
-{
-	_cleanup_(buf_done) struct buf status;
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&status, STATUS_BYTES_MAX);
-	buf_init(&text, TEXT_BYTES_MAX);
-	int r = status_fetch(path, &status);
-	if (r == 0)
-		r = report_add_policies(buf_str(&status), false, ui_color(args, STDOUT_FILENO), &text);
-	if (nobody_serves(r))
-		return tell_nothing_is_left(path);
-	if (r < 0)
-		return not_served(path, r);
-	buf_add_text(&text, "picket disarm would detach the guards of all these. Nothing is pinned.\n");
-	return ui_print(&text);
-}
-
-int command_disarm(const struct args *args)
-{
-	const char *path = status_path(args);
-	if (args_no_words(args) < 0)
-		return CLI_USAGE;
-	if (args_has(args, "dry-run"))
-		return disarm_plan(args, path);
-	int r = give_order(path, STR("disarm"));
-	if (nobody_serves(r))
-		return tell_nothing_is_left(path);
-	return r < 0 ? not_served(path, r) : r;
 }

@@ -135,7 +135,7 @@ static int keep(struct trying *t, uint64_t duration_ns)
 static int start(struct trying *t, const char *cgroup)
 {
 	struct loader_failure failure = {"", ""};
-	int r = guards_new(guard_table_image(t->table), &t->guards, &failure);
+	int r = guards_new(guard_table_image(t->table), NULL, &t->guards, &failure);
 	if (r == 0)
 		r = guards_renew(t->guards, clock_boot_ns() + LEASE_NS);
 	if (r == 0)

@@ -129,7 +129,8 @@ int live_new(const struct live_options *options, struct pipeline *pipeline, stru
 		         "give this one another path with --status-socket");
 		return r;
 	}
-	r = loader_new(&options->loader, &l->loader, reterr_failure);
+	l->options.loader.instance = options->status_path;
+	r = loader_new(&l->options.loader, &l->loader, reterr_failure);
 	if (r < 0)
 		return r;
 	narrow_init(&l->narrow, l->loader, pipeline_enrich(pipeline));

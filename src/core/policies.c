@@ -152,7 +152,7 @@ int policies_load(struct policies *p, const struct policy_set *set, struct diag_
 	if (r == 0)
 		r = hold(&g, table);
 	if (r == 0 && !p->disarmed)
-		r = guards_new(guard_table_image(table), &g.guards, reterr_failure);
+		r = guards_new(guard_table_image(table), p->options.instance, &g.guards, reterr_failure);
 	if (r < 0)
 		return r;
 	generation_done(&p->next);
@@ -193,9 +193,31 @@ static int renew(struct guards *guards)
 	return guards_renew(guards, clock_boot_ns() + POLICIES_LEASE_NS);
 }
 
+void policies_disarm(struct policies *p)
+{
+	policies_tell(p);
+	guards_free(p->current.guards);
+	p->current.guards = NULL;
+	p->disarmed = true;
+}
+
+/* By `picket disarm`, which does not wait for us. */
+static bool disarmed_from_outside(struct policies *p)
+{
+	if (!p->current.guards || !guards_disarmed(p->current.guards))
+		return false;
+	policies_disarm(p);
+	log_notice("disarmed from outside: policies do nothing any more, until picket is started again");
+	return true;
+}
+
 int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 {
 	int r = 0;
+	if (disarmed_from_outside(p)) {
+		guards_free(p->next.guards);
+		p->next.guards = NULL;
+	}
 	if (p->next.guards) {
 		r = inherit(p);
 		if (r == 0)
@@ -217,6 +239,8 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 
 void policies_renew(struct policies *p)
 {
+	if (disarmed_from_outside(p))
+		return;
 	int r = p->current.guards ? renew(p->current.guards) : 0;
 	if (r < 0 && !p->lease_failed)
 		log_error("the lease of the guards cannot be renewed, so they only watch: %s", strerror(-r));

@@ -15,7 +15,8 @@
 #define POLICIES_LEASE_NS (5 * NS_PER_S) /* without a renewal they act no longer than this */
 
 struct policies_options {
-	const char *cgroup; /* they act only in this cgroup v2 directory and below; NULL: on the host */
+	const char *instance; /* the path of the status socket; NULL: none; borrowed */
+	const char *cgroup;   /* they act only in this cgroup v2 directory and below; NULL: on the host */
 };
 
 struct policies;

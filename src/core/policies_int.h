@@ -46,4 +46,6 @@ struct policies {
 /* The policy in force that has the name. NULL: none; ret_index is then untouched. */
 const struct held *policies_find(const struct policies *p, struct str name, uint32_t *ret_index);
 
+void policies_disarm(struct policies *p); /* lets go of the guards, for good */
+
 #endif

@@ -45,10 +45,7 @@ static bool set_mode(struct policies *p, struct str mode_name, struct str name, 
 
 static void disarm(struct policies *p, struct buf *answer)
 {
-	policies_tell(p);
-	guards_free(p->current.guards);
-	p->current.guards = NULL;
-	p->disarmed = true;
+	policies_disarm(p);
 	buf_printf(answer, "disarmed: %zu polic%s nothing any more, until picket is started again", p->current.count,
 	           p->current.count == 1 ? "y does" : "ies do");
 }

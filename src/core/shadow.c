@@ -78,7 +78,7 @@ static int load_guards(struct shadow *s, const struct guard_table *table, struct
 		modes[i] = MIN(image.modes[i], (uint32_t)GUARD_SHADOW);
 	}
 	image.modes = modes;
-	return guards_new(&image, &s->guards, reterr_failure);
+	return guards_new(&image, s->options.instance, &s->guards, reterr_failure);
 }
 
 static int make_guards(struct shadow *s, const struct policy_set *set, struct diag_list *diags,

@@ -29,7 +29,8 @@ struct shadow_limits {
 	}
 
 struct shadow_options {
-	const char *cgroup; /* guards stand only at this cgroup v2 directory and below; NULL: on the host */
+	const char *instance; /* as in struct policies_options */
+	const char *cgroup;   /* guards stand only at this cgroup v2 directory and below; NULL: on the host */
 	struct shadow_limits limits;
 	uint64_t soak_ns;
 };

@@ -168,6 +168,7 @@ static void compile(struct table_maker *m, const struct policy *policy)
 	        .budget_processes = policy->budget.processes,
 	        .budget_share = policy->budget.share,
 	};
+	snprintf(p->name, sizeof(p->name), "%s", policy->name);
 	bool good = table_scope(m, &p->scope);
 	for (enum policy_point point = 0; point < POINT_COUNT && good; point++)
 		if (policy->points & 1u << point)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
+#include "loader/owner.h"
 #include "loader/ring.h"
 
 #pragma GCC diagnostic push
@@ -75,11 +76,12 @@ static bool is_needed(const struct guard_image *image, const struct bpf_program 
 	return p && image->points[p->point].count;
 }
 
-/* What guards share with the sensors: counters, and where paths are put together. */
+/* What guards share with the sensors: whose they are, counters, and where paths are put together. */
 static bool is_shared(const struct bpf_map *map)
 {
 	const char *name = bpf_map__name(map);
-	return bpf_map__is_internal(map) || strcmp(name, "counters") == 0 || strcmp(name, "scratches") == 0;
+	return bpf_map__is_internal(map) || strcmp(name, OWNER_MAP) == 0 || strcmp(name, "counters") == 0 ||
+	       strcmp(name, "scratches") == 0;
 }
 
 /* Of the programs, only those are loaded that have something to do. */
@@ -136,7 +138,7 @@ static int fill(struct guards *g, const struct guard_image *image)
 	return r;
 }
 
-static int load(struct guards *g, const struct guard_image *image, struct loader_failure *f)
+static int load(struct guards *g, const struct guard_image *image, const char *instance, struct loader_failure *f)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = "/sys/kernel/btf/vmlinux");
 	g->bpf = picket_bpf__open_opts(&open);
@@ -147,7 +149,9 @@ static int load(struct guards *g, const struct guard_image *image, struct loader
 		fail(f, "the guards cannot be loaded", r);
 		return r;
 	}
-	r = fill(g, image);
+	r = owner_mark(g->bpf->obj, g->bpf->maps.picket_owner, instance);
+	if (r == 0)
+		r = fill(g, image);
 	if (r == 0)
 		r = ring_open(&g->ring, bpf_map__fd(g->bpf->maps.guard_verdicts), VERDICTS_BYTES);
 	if (r < 0)
@@ -155,13 +159,14 @@ static int load(struct guards *g, const struct guard_image *image, struct loader
 	return r;
 }
 
-int guards_new(const struct guard_image *image, struct guards **ret_guards, struct loader_failure *reterr_failure)
+int guards_new(const struct guard_image *image, const char *instance, struct guards **ret_guards,
+               struct loader_failure *reterr_failure)
 {
 	struct guards *g = calloc(1, sizeof(*g));
 	if (!g)
 		return -ENOMEM;
 	libbpf_print_fn_t before = libbpf_set_print(silence);
-	int r = load(g, image, reterr_failure);
+	int r = load(g, image, instance, reterr_failure);
 	libbpf_set_print(before);
 	if (r < 0) {
 		guards_free(g);
@@ -237,6 +242,12 @@ int guards_renew(struct guards *g, uint64_t until_ns)
 	const uint32_t zero = 0;
 	const struct guard_control control = {.lease_until_ns = until_ns};
 	return put(g->bpf->maps.guard_control, &zero, &control);
+}
+
+bool guards_disarmed(struct guards *g)
+{
+	struct picket_owner owner;
+	return owner_read(bpf_map__fd(g->bpf->maps.picket_owner), &owner) == 0 && owner.disarmed;
 }
 
 int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_state)

@@ -28,14 +28,16 @@ struct guard_image {
 };
 
 struct guards;
-/* Loads, attaches nothing. Without a lease they only tell. Returns 0; -EPERM; -EOPNOTSUPP; -errno. */
-int guards_new(const struct guard_image *image, struct guards **ret_guards, struct loader_failure *reterr_failure)
-        must_check;
+/* Loads, attaches nothing. Without a lease they only tell. instance: whose they are, the path of its status socket; NULL: none.
+ * Returns 0; -EPERM; -EOPNOTSUPP; -errno. */
+int guards_new(const struct guard_image *image, const char *instance, struct guards **ret_guards,
+               struct loader_failure *reterr_failure) must_check;
 void guards_free(struct guards *g); /* detaches; NULL is allowed */
 /* What their policies need, of sockets at this cgroup v2 directory and below. */
 int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure) must_check;
 /* Until when they may act, in CLOCK_BOOTTIME; 0: they only tell from now on. */
 int guards_renew(struct guards *g, uint64_t until_ns) must_check;
+bool guards_disarmed(struct guards *g); /* by another process, see inventory.h: they do nothing any more */
 /* Also sets its breaker back: its minute begins anew. */
 int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode) must_check;
 /* All of it: for guards that go on with what others counted, before they are attached. */

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "event/event.h"
+#include "loader/owner.h"
 #include "loader/probe.h"
 #include "loader/ring.h"
 #include "loader/sieve.h"
@@ -28,7 +29,6 @@
 
 #define KERNEL_TYPES "/sys/kernel/btf/vmlinux"
 #define RING_BYTES_DEFAULT (8u << 20)
-#define PID_NAMESPACE_INIT 0xEFFFFFFCu /* inode number of the initial one: fixed in the kernel's ABI */
 
 struct loader {
 	struct picket_bpf *bpf;
@@ -121,14 +121,6 @@ static int cgroup_locate(const char *path, uint64_t *ret_id, uint32_t *ret_level
 	return 0;
 }
 
-/* Our pid as the kernel half counts, by the initial namespace. In another one getpid() would name some other process of
- * the host, and hide what that does; then nobody is left out: 0. */
-static uint32_t own_pid(void)
-{
-	struct stat st;
-	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PID_NAMESPACE_INIT ? (uint32_t)getpid() : 0;
-}
-
 static int set_config(struct loader *l, const struct loader_options *o, struct loader_failure *f)
 {
 	struct picket_bpf *bpf = l->bpf;
@@ -147,7 +139,7 @@ static int set_config(struct loader *l, const struct loader_options *o, struct l
 	}
 	bpf->rodata->config.cgroup_id = id;
 	bpf->rodata->config.cgroup_level = level;
-	bpf->rodata->config.self_pid = o->include_self ? 0 : own_pid();
+	bpf->rodata->config.self_pid = o->include_self ? 0 : owner_pid();
 	bpf->rodata->config.ring_mark = (uint32_t)(ring / 8);
 	bpf->rodata->config.cpus = (uint32_t)l->cpus;
 	bpf->rodata->config.environment = o->environment;
@@ -307,7 +299,9 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader,
 	}
 	sieve_prepare(l);
 	set_changes(l);
-	err = set_sensors(l);
+	err = owner_mark(l->bpf->obj, l->bpf->maps.picket_owner, options->instance);
+	if (!err)
+		err = set_sensors(l);
 	if (!err)
 		err = ring_open(&l->ring, bpf_map__fd(l->bpf->maps.ring), bpf_map__max_entries(l->bpf->maps.ring));
 	if (err) {
@@ -391,6 +385,9 @@ int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, cons
 	program = sieve_load(&l->sieve_place, sieve, reterr_why, size);
 	if (program < 0)
 		return program;
+	int r = owner_mark_program(l->bpf->maps.picket_owner, program);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < count; i++)
 		if (bpf_map_update_elem(l->sieve_place.programs, &types[i], &program, BPF_ANY))
 			return -errno;

@@ -13,11 +13,12 @@
 struct loader;
 
 struct loader_options {
-	size_t ring_bytes;  /* power of two, a multiple of the page size; 0: 8 MiB */
-	const char *cgroup; /* only tasks in this cgroup v2 directory or below; NULL: all */
-	bool environment;   /* record environ at exec */
-	bool include_self;  /* false: what picket itself does makes no events */
-	bool verbose;       /* libbpf's own messages to stderr */
+	size_t ring_bytes;    /* power of two, a multiple of the page size; 0: 8 MiB */
+	const char *cgroup;   /* only tasks in this cgroup v2 directory or below; NULL: all */
+	bool environment;     /* record environ at exec */
+	const char *instance; /* whose they are: path of the status socket; NULL: none */
+	bool include_self;    /* false: what picket itself does makes no events */
+	bool verbose;         /* libbpf's own messages to stderr */
 };
 
 /* What is missing, for people: set on any failure of loader_new(). */
