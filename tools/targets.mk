@@ -73,7 +73,7 @@ build/tests/sieve_differential: $(call tests_objects,tests/compiled/sieve*.c tes
 		$(foreach r,loader rule event verify vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
-build/tests/test_gate: $(call tests_objects,tests/gate/*.c) $(foreach r,trust rule event verify vm base,build/release/$(r).a)
+build/tests/test_gate: $(call tests_objects,tests/gate/*.c) $(foreach r,core guard loader trust rule event verify vm base,build/release/$(r).a)
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
 vm_tests := build/tests/vm_differential lib

@@ -106,11 +106,12 @@ int policy_input_load(const struct args *args, const char *const *paths, size_t 
 	return CLI_OK;
 }
 
-/* What the kernel cannot do is told with the other mistakes. Returns whether there are none. */
+/* What would take the host down, and what the kernel cannot do, is told with the other mistakes. Returns whether there are
+ * none. */
 static bool judge(const struct args *args, const struct policy_input *in, const struct policy_view *view,
                   struct diag_list *diags, bool *ret_impossible)
 {
-	bool language = diags->errors == 0;
+	bool language = policy_set_check_breadth(in->set, diags) == 0 && diags->errors == 0;
 	int r = view->any ? 0 : policy_set_check_kernel(in->set, &view->kernel, diags);
 	if (!args_has(args, "json"))
 		ui_print_diags(args, diags, true);

@@ -40,24 +40,29 @@ static int load(const struct bundle *b, struct rule_set *rules, struct diag_list
 
 /* ---- what they need ---- */
 
-static void need_powers(const struct policy *p, void (*need)(void *context, struct str power), void *context)
+/* A power says where it reaches: one over the whole host is another one. */
+static void need_powers(const struct policy *p, void (*need)(void *context, struct str power, const char *policy),
+                        void *context)
 {
 	for (unsigned point = 0; point < POINT_COUNT; point++) {
 		char power[POWER_TEXT_MAX];
 		if (p->action == ACTION_ALERT || !(p->points & 1u << point))
 			continue;
-		snprintf(power, sizeof(power), "%s:%s", policy_action_name(p->action),
-		         policy_point_name((enum policy_point)point));
-		need(context, str_from(power));
+		snprintf(power, sizeof(power), "%s%s:%s", policy_action_name(p->action),
+		         policy_is_everywhere(p) ? "-everywhere" : "", policy_point_name((enum policy_point)point));
+		need(context, str_from(power), p->name);
 	}
 }
 
 static int check(void *userdata, const struct bundle *b, struct rule_set *rules,
-                 void (*need)(void *context, struct str power), void *context, struct diag_list *reterr_diags)
+                 void (*need)(void *context, struct str power, const char *policy), void *context,
+                 struct diag_list *reterr_diags)
 {
 	_cleanup_(policy_set_freep) struct policy_set *set = NULL;
 	(void)userdata;
 	int r = load(b, rules, reterr_diags, &set);
+	if (r == 0)
+		r = policy_set_check_breadth(set, reterr_diags);
 	for (size_t i = 0; r == 0 && i < policy_set_count(set); i++)
 		need_powers(policy_set_get(set, i), need, context);
 	return r;

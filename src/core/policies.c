@@ -147,6 +147,8 @@ int policies_load(struct policies *p, const struct policy_set *set, struct diag_
 	arena_init(&g.names, NAMES_BYTES_MAX);
 	policies_renew(p); /* loading takes its time */
 	int r = refuse_all_unkept(set, reterr_diags);
+	if (r == 0 && !p->options.cgroup)
+		r = policy_set_check_breadth(set, reterr_diags);
 	if (r == 0)
 		r = guard_table_new(set, &p->kernel, &options, reterr_diags, &table);
 	if (r == 0)

@@ -130,7 +130,7 @@ static int budget_check(const struct rule_set *set, uint64_t budget, struct diag
 	}
 	if (r < 0)
 		return r;
-	r = rule_programs_check(programs, budget, diags);
+	r = rule_programs_check(programs, budget, NULL, diags);
 	rule_programs_free(programs);
 	return r;
 }

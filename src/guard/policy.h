@@ -103,6 +103,9 @@ struct policy {
 	} decisions[POINT_COUNT];
 };
 
+/* Its scope names nothing in particular: it acts on the host, or on all containers. */
+bool policy_is_everywhere(const struct policy *p);
+
 struct policy_set;
 /* rules: compiled, their files not forgotten; borrowed, must outlive the set. Returns 0, -ENOMEM. */
 int policy_set_new(struct rule_set *rules, struct policy_set **ret_set) must_check;
@@ -116,6 +119,10 @@ int policy_set_add_text(struct policy_set *s, const char *name, struct str text,
 size_t policy_set_count(const struct policy_set *s);
 const struct policy *policy_set_get(const struct policy_set *s, size_t i);
 const struct policy *policy_set_find(const struct policy_set *s, struct str name); /* NULL: none */
+
+/* Does no policy, acting on the whole host as its scope says, stop what every host needs (schema/attempt.def)? Those that
+ * would are told. Returns 0, -EINVAL. */
+int policy_set_check_breadth(const struct policy_set *s, struct diag_list *reterr_diags) must_check;
 
 /* A file's policies in picket's words: what TracingPolicies are read as. Others are left out.
  * Returns 0; -ENOENT: it holds none; -EINVAL: see diags; -ENOMEM. */

@@ -7,6 +7,7 @@
  *	policy_read.c	an item of a file → struct policy
  *	policy_scope.c	whom it is for
  *	policy_decide.c	can its condition be decided where it acts?
+ *	policy_breadth.c	would it stop what every host needs?
  *	policy_set.c	the public object: files, duplicates
  *	policy_kernel.c	what a kernel makes of it
  *	policy_write.c	values and conditions as YAML

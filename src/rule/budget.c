@@ -263,7 +263,8 @@ static int tell_over(const struct checking *c)
 	return -EINVAL;
 }
 
-int rule_programs_check(const struct rule_programs *p, uint64_t budget, struct diag_list *reterr_diags)
+int rule_programs_check(const struct rule_programs *p, uint64_t budget, struct rule_cost *ret_cost,
+                        struct diag_list *reterr_diags)
 {
 	struct checking c = {.programs = p, .diags = reterr_diags, .budget = budget};
 	program_parts_get(p, &c.parts);
@@ -272,5 +273,10 @@ int rule_programs_check(const struct rule_programs *p, uint64_t budget, struct d
 		r = check_type(&c, type);
 	if (r < 0)
 		return r;
-	return c.over ? tell_over(&c) : 0;
+	if (c.over)
+		return tell_over(&c);
+	if (ret_cost)
+		*ret_cost = (struct rule_cost){
+		        .bound = c.most ? sum_of(c.most, c.process) : 0, .process = c.process, .type = c.most_type};
+	return 0;
 }

@@ -172,9 +172,17 @@ size_t rule_programs_match(struct rule_programs *p, enum event_type type, const 
 /* Instructions that judging one event may take, with what is decided about its process: what the verifier proves of the
  * programs, helpers not counted. This many are some tenths of a second. */
 #define RULE_BUDGET_DEFAULT 500000000ull
+/* What judging one event takes at most: proved. */
+struct rule_cost {
+	uint64_t bound;       /* instructions, of the type that takes most */
+	uint64_t process;     /* of those, to decide what is of its process */
+	enum event_type type; /* EVENT_NONE: there is no rule that is on */
+};
 /* Verifies all programs. In reterr_diags: warnings, those that the verifier refuses; an error, if those for a type of event
- * may take more than budget, which names the rule that costs most. Returns 0; -EINVAL: over the budget; -ENOMEM. */
-int rule_programs_check(const struct rule_programs *p, uint64_t budget, struct diag_list *reterr_diags) must_check;
+ * may take more than budget, which names the rule that costs most. ret_cost: NULL is allowed.
+ * Returns 0; -EINVAL: over the budget; -ENOMEM. */
+int rule_programs_check(const struct rule_programs *p, uint64_t budget, struct rule_cost *ret_cost,
+                        struct diag_list *reterr_diags) must_check;
 
 enum rule_atom_means {
 	RULE_ATOM_BEGINS, /* by a trie of texts and their beginnings */

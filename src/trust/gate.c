@@ -10,6 +10,7 @@
 #define DIAGS_MAX 100
 #define REASON_MAX 1024
 #define EVIDENCE_MAX (16u << 10)
+#define TEXTS_BYTES_MAX (1u << 20)
 
 /* ---- what a step says ---- */
 
@@ -210,12 +211,15 @@ static int step_schema(struct passage *p)
 
 /* ---- policies and powers ---- */
 
-static void need_power(void *context, struct str power)
+static void need_power(void *context, struct str power, const char *policy)
 {
 	struct passage *p = context;
-	if (map_put(&p->powers, power, p, NULL) < 0)
-		diag_add(&p->result->diags, DIAG_ERROR, GATE_CODE, NULL, 0, 0, "the policies need more than %d powers",
-		         BUNDLE_POWERS_MAX);
+	struct str name = arena_str(&p->texts, str_from(policy));
+	if (map_get(&p->powers, power))
+		return;
+	if (!name.data || map_put(&p->powers, power, (void *)name.data, NULL) < 0)
+		diag_add(&p->result->diags, DIAG_ERROR, GATE_CODE, NULL, 0, 0,
+		         "the policies need too many powers: %d are the most", BUNDLE_POWERS_MAX);
 }
 
 static int step_policies(struct passage *p)
@@ -245,12 +249,16 @@ static bool states_power(const struct manifest *m, struct str power)
 static int step_powers(struct passage *p)
 {
 	const struct manifest *m = &p->gate->bundle->manifest;
+	_cleanup_(buf_done) struct buf stated;
 	struct str power;
+	void *policy;
 	size_t position = 0;
-	while (map_next(&p->powers, &position, &power, NULL)) {
+	buf_init(&stated, REASON_MAX);
+	while (map_next(&p->powers, &position, &power, &policy)) {
 		if (!states_power(m, power))
-			return gate_refuse(p, "it needs the power \"" STR_FMT "\", which its manifest does not state",
-			                   STR_ARG(power));
+			return gate_refuse(
+			        p, "policy \"%s\" needs the power \"" STR_FMT "\", which the manifest does not state",
+			        (const char *)policy, STR_ARG(power));
 	}
 	for (size_t i = 0; i < m->power_count; i++) {
 		if (!map_get(&p->powers, m->powers[i]))
@@ -260,11 +268,13 @@ static int step_powers(struct passage *p)
 	}
 	json_key(&p->evidence, "powers");
 	json_begin_array(&p->evidence);
-	for (size_t i = 0; i < m->power_count; i++)
+	for (size_t i = 0; i < m->power_count; i++) {
 		json_str(&p->evidence, m->powers[i]);
+		buf_printf(&stated, "%s" STR_FMT, i ? ", " : "", STR_ARG(m->powers[i]));
+	}
 	json_end_array(&p->evidence);
 	return m->power_count == 0 ? gate_pass(p, "to watch and to raise alerts, no others")
-	                           : gate_pass(p, "%zu, as stated", m->power_count);
+	                           : gate_pass(p, "%s, as stated", stated.data);
 }
 
 /* ---- the table, and the way through ---- */
@@ -284,7 +294,7 @@ static const struct step {
         [GATE_POLICIES] = {"policies", "Is each policy understood?", step_policies},
         [GATE_POWERS] = {"powers", "Does it need what it states, and no more?", step_powers},
         [GATE_BOUND] = {"bound", "Is each rule's program proved, and cheap enough?", gate_bound},
-        [GATE_SUPPLY] = {"supply", "Do events really have the arguments that the samples give them?", gate_supply},
+        [GATE_SUPPLY] = {"supply", "Do events have the arguments that samples give them?", gate_supply},
         [GATE_SAMPLES] = {"samples", "Do the samples pass, and exercise every field?", gate_samples},
         [GATE_BREADTH] = {"breadth", "Does no rule match whatever happens?", gate_breadth},
 };
@@ -371,8 +381,10 @@ static int run(const char *path, const struct str *bytes, const struct gate_opti
 	for (size_t i = 0; i < GATE_STEPS; i++)
 		result_init(&g->results[i]);
 	map_init(&p.powers, BUNDLE_POWERS_MAX);
+	arena_init(&p.texts, TEXTS_BYTES_MAX);
 	int r = run_steps(&p);
 	map_done(&p.powers);
+	arena_done(&p.texts);
 	if (r < 0)
 		return r;
 	*ret_gate = TAKE_PTR(g);

@@ -37,10 +37,11 @@ const char *gate_step_question(enum gate_step step);
 /* Who knows the language of policies. */
 struct policy_checker {
 	void *userdata;
-	/* All policies of a bundle that was matched, beside its rules; need() for each power that they take.
-	 * Returns 0; -EINVAL: told; -ENOMEM. */
+	/* All policies of a bundle that was matched, beside its rules; need() for each power that they take, with the
+	 * policy's name. Returns 0; -EINVAL: told; -ENOMEM. */
 	int (*check)(void *userdata, const struct bundle *b, struct rule_set *rules,
-	             void (*need)(void *context, struct str power), void *context, struct diag_list *reterr_diags);
+	             void (*need)(void *context, struct str power, const char *policy), void *context,
+	             struct diag_list *reterr_diags);
 };
 
 struct gate_result {

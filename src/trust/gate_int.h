@@ -16,7 +16,8 @@ struct passage {
 	const struct gate_options *options;
 	const char *path;
 	const struct str *bytes; /* NULL: path is to be read */
-	struct map powers;       /* that the content needs */
+	struct map powers;       /* that the content needs: the name of the first policy that does, in texts */
+	struct arena texts;
 	/* Of the present step: */
 	struct gate_result *result;
 	struct json evidence; /* within an object */

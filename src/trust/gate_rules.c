@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "event/event.h"
+#include "rule/probe.h"
 
 #define ARENA_BYTES_MAX (16u << 20)
 #define TEXT_MAX 512
@@ -72,10 +73,23 @@ int gate_rules(struct passage *p)
 
 /* ---- bound: verified, and cheap enough ---- */
 
+static int say_bound(struct passage *p, const struct rule_cost *cost)
+{
+	if (cost->type == EVENT_NONE)
+		return gate_pass(p, "there is no rule to judge by");
+	gate_note_u64(p, "bound", cost->bound);
+	gate_note_u64(p, "process", cost->process);
+	return gate_pass(p,
+	                 "judging one event takes %" PRIu64 " instructions at most (%s; %" PRIu64
+	                 " of them about its process): proved; %" PRIu64 " are allowed",
+	                 cost->bound, event_type_info(cost->type)->name, cost->process, p->options->budget);
+}
+
 /* Also of rules that are off: they may be turned on. */
 int gate_bound(struct passage *p)
 {
 	struct rule_programs *programs = NULL;
+	struct rule_cost cost;
 	struct diag_list *diags = &p->result->diags;
 	gate_note_u64(p, "budget", p->options->budget);
 	rule_set_enable_all(p->gate->rules);
@@ -84,11 +98,11 @@ int gate_bound(struct passage *p)
 		return gate_refuse(p, "the rules are too many, or too large, to be compiled");
 	if (r < 0)
 		return r;
-	r = rule_programs_check(programs, p->options->budget, diags);
+	r = rule_programs_check(programs, p->options->budget, &cost, diags);
 	rule_programs_free(programs);
 	if (r == 0 && diags->count > diags->errors)
 		return gate_refuse(p, "%s", diags->items[0].text);
-	return r < 0 ? r : gate_pass(p, "an event takes %" PRIu64 " instructions at most", p->options->budget);
+	return r < 0 ? r : say_bound(p, &cost);
 }
 
 /* ---- supply: what samples have, events have ---- */
@@ -122,13 +136,18 @@ static struct str sample_type(const struct rule_sample *sample)
 	return str_make(NULL, 0);
 }
 
+static bool is_argument(const struct rule_sample_field *f)
+{
+	return f->ref.id == FIELD_EVT_ARG || f->ref.id == FIELD_EVT_RAWARG;
+}
+
 static void look_at_supply(struct passage *p, const struct rule *r, const struct rule_sample *sample)
 {
 	struct str name = sample_type(sample);
 	enum event_type type = name.data ? event_type_by_name(name) : EVENT_NONE;
 	for (size_t i = 0; i < sample->field_count; i++) {
 		const struct rule_sample_field *f = &sample->fields[i];
-		if (f->ref.id != FIELD_EVT_ARG && f->ref.id != FIELD_EVT_RAWARG)
+		if (!is_argument(f))
 			continue;
 		if (name.data ? type_supplies(type, &f->ref) : any_supplies(r, &f->ref))
 			continue;
@@ -148,10 +167,26 @@ static void look_at_samples(struct passage *p, const struct rule *r)
 		look_at_supply(p, r, &r->samples[i]);
 }
 
+static size_t count_arguments(const struct rule *r)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < r->sample_count; i++)
+		for (size_t k = 0; k < r->samples[i].field_count; k++)
+			count += is_argument(&r->samples[i].fields[k]);
+	return count;
+}
+
 int gate_supply(struct passage *p)
 {
+	size_t count = 0;
 	int r = each_rule(p, look_at_samples);
-	return r < 0 ? r : gate_pass(p, "all of them");
+	for (size_t i = 0; i < rule_set_count(p->gate->rules); i++)
+		count += count_arguments(rule_set_get(p->gate->rules, i));
+	gate_note_u64(p, "arguments", count);
+	if (r < 0)
+		return r;
+	return count ? gate_pass(p, "%zu argument%s in samples, of events that have them", count, count == 1 ? "" : "s")
+	             : gate_pass(p, "no sample gives an event an argument by its name or number");
 }
 
 /* ---- samples ---- */
@@ -191,79 +226,6 @@ int gate_samples(struct passage *p)
 
 /* ---- breadth: events of which nothing is known, and ordinary ones ---- */
 
-enum probe { PROBE_NOTHING, PROBE_TRUE, PROBE_FALSE, PROBES };
-
-struct probe_source {
-	struct field_source source;
-	enum probe probe;
-	const struct event_info *info;
-};
-
-/* Of what follows from an event's type, its value; else NULL. */
-static const char *fixed_text(const struct event_info *info, enum field_id id)
-{
-	switch (id) {
-	case FIELD_EVT_TYPE:
-		return info->name;
-	case FIELD_EVT_CATEGORY:
-		return info->category;
-	case FIELD_EVT_DIR:
-		return "<";
-	case FIELD_EVT_SOURCE:
-		return "syscall";
-	default:
-		return NULL;
-	}
-}
-
-static struct value ordinary(enum field_type type, bool boolean)
-{
-	switch (type) {
-	case FIELD_STR:
-		return (struct value){.kind = VALUE_STR, .str = STR("probe")};
-	case FIELD_PATH:
-		return (struct value){.kind = VALUE_STR, .str = STR("/probe/probe")};
-	case FIELD_BYTES:
-		return (struct value){.kind = VALUE_BYTES, .str = STR("probe")};
-	case FIELD_BOOL:
-		return (struct value){.kind = VALUE_BOOL, .boolean = boolean};
-	case FIELD_S64:
-		return (struct value){.kind = VALUE_S64, .s64 = 1000};
-	case FIELD_DOUBLE:
-		return (struct value){.kind = VALUE_DOUBLE, .number = 1000};
-	case FIELD_IP:
-	case FIELD_NET: /* of the network for documentation, RFC 5737 */
-		return (struct value){.kind = VALUE_IP, .ip = {.family = 4, .prefix = 32, .bytes = {192, 0, 2, 1}}};
-	case FIELD_U64:
-	case FIELD_TIME:
-	case FIELD_PORT:
-		break;
-	}
-	return (struct value){.kind = VALUE_U64, .u64 = 1000};
-}
-
-static void probe_get(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
-                      struct value *ret_value)
-{
-	const struct probe_source *s = (const struct probe_source *)source;
-	unsigned flags = field_get_info(ref->id)->flags;
-	const char *fixed = fixed_text(s->info, ref->id);
-	*ret_value =
-	        fixed ? (struct value){.kind = VALUE_STR, .str = str_from(fixed)} : (struct value){.kind = VALUE_NULL};
-	if (fixed || s->probe == PROBE_NOTHING || flags & FIELD_F_NULLED)
-		return;
-	struct value v = ordinary(field_ref_type(ref), s->probe == PROBE_TRUE);
-	bool is_list =
-	        flags & (FIELD_F_LIST | FIELD_F_ENDS) || (flags & FIELD_F_ANY && !ref->has_index && !ref->key.length);
-	struct value *item = is_list ? arena_new(arena, struct value) : NULL;
-	if (item) {
-		*item = v;
-		v = (struct value){.kind = VALUE_LIST, .list = {item, 1}};
-	}
-	if (item || !is_list)
-		*ret_value = v;
-}
-
 static size_t types_matched(const struct rule *r, enum probe probe, struct arena *arena)
 {
 	size_t count = 0;
@@ -271,14 +233,16 @@ static size_t types_matched(const struct rule *r, enum probe probe, struct arena
 		const struct event_info *info = event_type_info((enum event_type)type);
 		if (!info->name || !event_set_has(&r->events, type))
 			continue;
-		struct probe_source s = {.source = {.get = probe_get}, .probe = probe, .info = info};
+		struct probe_source s;
+		probe_source_init(&s, probe, (enum event_type)type);
 		count += filter_match(r->condition, &s.source, arena);
 		arena_reset(arena);
 	}
 	return count;
 }
 
-static void look_at_breadth(struct passage *p, const struct rule *r)
+/* Of how many types it matches each event, whatever that holds. */
+static size_t rule_breadth(const struct rule *r)
 {
 	_cleanup_(arena_done) struct arena arena;
 	size_t most = 0;
@@ -287,16 +251,31 @@ static void look_at_breadth(struct passage *p, const struct rule *r)
 		size_t count = types_matched(r, probe, &arena);
 		most = MAX(most, count);
 	}
-	if (most > GATE_BREADTH_MAX)
-		tell_rule(
-		        p, r, r->line,
-		        "it matches any event of %zu types, whatever it holds; %d such types are the most that a rule may have",
-		        most, GATE_BREADTH_MAX);
+	return most;
 }
 
 int gate_breadth(struct passage *p)
 {
-	gate_note_u64(p, "most", GATE_BREADTH_MAX);
-	int r = each_rule(p, look_at_breadth);
-	return r < 0 ? r : gate_pass(p, "none");
+	const struct rule *broadest = NULL;
+	size_t most = 0;
+	for (size_t i = 0; i < rule_set_count(p->gate->rules); i++) {
+		const struct rule *r = rule_set_get(p->gate->rules, i);
+		size_t breadth = rule_breadth(r);
+		if (breadth > GATE_BREADTH_MAX)
+			tell_rule(p, r, r->line,
+			          "it matches any event of %zu types, whatever it holds; %d such types are the most "
+			          "that a rule may have",
+			          breadth, GATE_BREADTH_MAX);
+		if (breadth > most) {
+			most = breadth;
+			broadest = r;
+		}
+	}
+	gate_note_u64(p, "broadest", most);
+	gate_note_u64(p, "allowed", GATE_BREADTH_MAX);
+	if (p->result->diags.errors > 0)
+		return -EINVAL;
+	return broadest ? gate_pass(p, "\"%s\" matches any event of %zu type%s, no rule of more; %d are allowed",
+	                            broadest->name, most, most == 1 ? "" : "s", GATE_BREADTH_MAX)
+	                : gate_pass(p, "no rule matches all events of a type");
 }

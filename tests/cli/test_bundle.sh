@@ -110,7 +110,7 @@ cat >guarded/policies/mail.yaml <<'END'
 END
 check "build, a power that is not stated" 1 'needs the power "deny:connect"' "$picket" bundle build guarded
 edit guarded/manifest 's/^expires .*/&\npower deny:connect/'
-check "build, stated" 0 "ok *powers *1, as stated" "$picket" bundle build -o guarded.bundle guarded
+check "build, stated" 0 "ok *powers *deny:connect, as stated" "$picket" bundle build -o guarded.bundle guarded
 cp -r guarded stronger && edit stronger/policies/mail.yaml 's/mode: shadow/mode: enforce/'
 edit stronger/manifest 's/^version 1/version 2/'
 "$picket" bundle build stronger >/dev/null

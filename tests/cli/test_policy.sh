@@ -11,7 +11,7 @@ all="--hooks all"
 cat >"$dir/rules.yaml" <<'END'
 - rule: Password hashes read
   desc: they were read
-  condition: evt.type in (open, openat) and fd.name = /etc/shadow
+  condition: evt.type in (open, openat) and fd.name = /etc/shadow and not proc.name = unix_chkpwd
   output: read
   priority: NOTICE
 - macro: container

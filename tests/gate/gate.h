@@ -57,5 +57,6 @@ void cases_signatures(void);
 void cases_seen(void);
 void cases_rules(void);
 void cases_bombs(void);
+void cases_policies(void);
 
 #endif

@@ -108,12 +108,13 @@ struct needs {
 };
 
 static int check_policies(void *userdata, const struct bundle *b, struct rule_set *rules,
-                          void (*need)(void *context, struct str power), void *context, struct diag_list *reterr_diags)
+                          void (*need)(void *context, struct str power, const char *policy), void *context,
+                          struct diag_list *reterr_diags)
 {
 	const struct needs *n = userdata;
 	(void)rules;
 	for (size_t i = 0; i < ARRAY_SIZE(n->powers) && n->powers[i]; i++)
-		need(context, str_from(n->powers[i]));
+		need(context, str_from(n->powers[i]), "p");
 	if (n->result < 0)
 		diag_add(reterr_diags, DIAG_ERROR, "TEST", "policies/p.yaml", 3, 5, "of %zu files, one is wrong",
 		         b->manifest.file_count);
@@ -145,7 +146,7 @@ static void powers(void)
 	expect_powers("two powers", "power deny:connect\npower kill\n",
 	              (struct needs){.powers = {"kill", "deny:connect"}}, GATE_STEPS, "");
 	expect_powers("a power that is not stated", "", (struct needs){.powers = {"kill"}}, GATE_POWERS,
-	              "needs the power \"kill\"");
+	              "policy \"p\" needs the power \"kill\"");
 	expect_powers("one of two is not stated", "power kill\n", (struct needs){.powers = {"kill", "deny:exec"}},
 	              GATE_POWERS, "needs the power \"deny:exec\"");
 	expect_powers("a power that nothing needs", "power kill\n", (struct needs){0}, GATE_POWERS,

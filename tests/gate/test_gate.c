@@ -132,6 +132,7 @@ int main(void)
 	cases_seen();
 	cases_rules();
 	cases_bombs();
+	cases_policies();
 	for (enum gate_step step = 0; step <= GATE_STEPS; step++)
 		printf("# %s: %zu\n", step == GATE_STEPS ? "passed, as they must" : step_text(step), by_step[step]);
 	printf("%zu passed, %zu failed, 0 skipped\n", passed, failed);

@@ -178,9 +178,11 @@ static void test_budget(void **state)
 	compile_text(two_rules, &s);
 	_cleanup_(explanation_freep) struct rule_explanation *e = explain_rule(&s, "second");
 	uint64_t whole = e->parts[0].bounds[0] + e->process_bound;
-	assert_int_equal(rule_programs_check(s.programs, whole, &diags), 0);
+	struct rule_cost cost;
+	assert_int_equal(rule_programs_check(s.programs, whole, &cost, &diags), 0);
+	assert_int_equal(cost.bound, whole);
 	assert_int_equal(diags.count, 0);
-	assert_int_equal(rule_programs_check(s.programs, whole - 1, &diags), -EINVAL);
+	assert_int_equal(rule_programs_check(s.programs, whole - 1, &cost, &diags), -EINVAL);
 	assert_int_equal(diags.errors, 1);
 	assert_string_equal(diags.items[0].code, "LOAD_ERR_BUDGET");
 	assert_non_null(strstr(diags.items[0].text, "\"second\""));
@@ -199,7 +201,7 @@ static void test_empty_set(void **state)
 	diag_list_init(&diags, 10);
 	buf_init(&object, OBJECT_BYTES_MAX);
 	compile_text("[]\n", &s);
-	assert_int_equal(rule_programs_check(s.programs, RULE_BUDGET_DEFAULT, &diags), 0);
+	assert_int_equal(rule_programs_check(s.programs, RULE_BUDGET_DEFAULT, NULL, &diags), 0);
 	assert_int_equal(rule_programs_write_object(s.programs, &object), 0);
 	assert_int_equal(picket_object_open(object.data, object.length, NULL, &o, NULL), 0);
 	assert_int_equal(picket_object_program_count(o), 1);
