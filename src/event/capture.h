@@ -16,7 +16,11 @@ int capture_writer_new(const char *path, bool force, struct capture_writer **ret
 int capture_writer_new_fd(int fd, struct capture_writer **ret_writer) must_check;
 int capture_writer_add(struct capture_writer *w, const struct event *event) must_check; /* 0, -errno of the write */
 int capture_writer_flush(struct capture_writer *w) must_check; /* ends the block: what was added can be read now */
+/* Bytes that say something about the recording, between events; a flush goes before it. At most CAPTURE_NOTE_MAX. */
+#define CAPTURE_NOTE_MAX 4096
+int capture_writer_note(struct capture_writer *w, const void *note, size_t length) must_check;
 uint64_t capture_writer_events(const struct capture_writer *w);
+uint64_t capture_writer_bytes(const struct capture_writer *w);   /* of the file, without what is not flushed */
 int capture_writer_finish(struct capture_writer **w) must_check; /* index, trailer, fsync, close; frees in any case */
 void capture_writer_free(struct capture_writer *w); /* without finishing; also for _cleanup_ by a wrapper */
 
@@ -36,6 +40,8 @@ uint64_t capture_reader_position(const struct capture_reader *r); /* bytes of th
 /* The next event, borrowed until the next call. Returns 1; 0 at the end; -EBADMSG: a block is damaged (it is skipped
  * whole, the call after goes on with the next); -errno. */
 int capture_reader_next(struct capture_reader *r, struct event *ret_event) must_check;
+/* The last note that was gone by, borrowed until the next call; empty: none. */
+struct str capture_reader_note(const struct capture_reader *r);
 int capture_reader_seek(struct capture_reader *r, uint64_t time_ns) must_check; /* first block that may hold it */
 
 #endif

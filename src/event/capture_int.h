@@ -3,7 +3,8 @@
  * Private to the room: how a capture stands in its file. All in the byte order of the machine that wrote it.
  *
  *	struct capture_header
- *	blocks, each struct capture_block and its payload (zstd); a BLOCK_INDEX stands once, after all others
+ *	blocks, each struct capture_block and its payload (zstd); a BLOCK_INDEX stands once, after all others; what a
+ *	BLOCK_NOTE holds is for who wrote it
  *	struct capture_trailer
  *
  * Raw payload of a BLOCK_EVENTS: records, each begun at a multiple of 8 bytes. Of a BLOCK_INDEX: struct
@@ -36,7 +37,7 @@ struct capture_header {
 	uint64_t checksum; /* of what stands before it */
 };
 
-enum { BLOCK_EVENTS = 1, BLOCK_INDEX = 2 };
+enum { BLOCK_EVENTS = 1, BLOCK_INDEX = 2, BLOCK_NOTE = 3 };
 
 struct capture_block {
 	uint64_t magic;

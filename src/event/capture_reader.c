@@ -26,6 +26,8 @@ struct capture_reader {
 	struct capture_index_entry *index; /* NULL: none */
 	size_t index_count;
 	uint64_t skip_before_ns; /* blocks that end before it are not unpacked */
+	char note[CAPTURE_NOTE_MAX];
+	size_t note_length;
 	struct capture_info info;
 };
 
@@ -80,8 +82,9 @@ static void input_consume(struct capture_reader *r, size_t length)
 static bool block_valid(const struct capture_block *block)
 {
 	return block->magic == BLOCK_MAGIC && block->checksum == capture_struct_checksum(block) &&
-	       (block->kind == BLOCK_EVENTS || block->kind == BLOCK_INDEX) && block->stored <= BLOCK_STORED_MAX &&
-	       block->raw <= BLOCK_RAW_MAX;
+	       (block->kind == BLOCK_EVENTS || block->kind == BLOCK_INDEX || block->kind == BLOCK_NOTE) &&
+	       block->stored <= BLOCK_STORED_MAX &&
+	       block->raw <= (block->kind == BLOCK_NOTE ? CAPTURE_NOTE_MAX : BLOCK_RAW_MAX);
 }
 
 static bool trailer_valid(const struct capture_trailer *t)
@@ -172,7 +175,11 @@ static int next_block(struct capture_reader *r)
 		input_consume(r, sizeof(block) + block.stored);
 		if (!whole)
 			return -EBADMSG;
-		if (block.kind == BLOCK_INDEX)
+		if (block.kind == BLOCK_NOTE) {
+			memcpy(r->note, r->raw, block.raw);
+			r->note_length = block.raw;
+		}
+		if (block.kind != BLOCK_EVENTS)
 			continue;
 		r->raw_at = 0;
 		r->raw_bytes = block.raw;
@@ -383,6 +390,11 @@ void capture_reader_info(const struct capture_reader *r, struct capture_info *re
 uint64_t capture_reader_position(const struct capture_reader *r)
 {
 	return r->position;
+}
+
+struct str capture_reader_note(const struct capture_reader *r)
+{
+	return str_make(r->note, r->note_length);
 }
 
 /* Where to begin in a file so as to meet all blocks that reach time_ns. */

@@ -219,6 +219,16 @@ int capture_writer_flush(struct capture_writer *w)
 	return r;
 }
 
+int capture_writer_note(struct capture_writer *w, const void *note, size_t length)
+{
+	struct capture_block block = {.kind = BLOCK_NOTE};
+	int r = capture_writer_flush(w);
+
+	if (length > CAPTURE_NOTE_MAX)
+		return -E2BIG;
+	return r < 0 ? r : write_block(w, &block, note, length);
+}
+
 /* Whether an event of this time would stretch the block too far; clocks of CPUs may be apart, so both ways count. */
 static bool block_is_over(const struct capture_writer *w, uint64_t time_ns)
 {
@@ -254,6 +264,11 @@ int capture_writer_add(struct capture_writer *w, const struct event *event)
 uint64_t capture_writer_events(const struct capture_writer *w)
 {
 	return w->events;
+}
+
+uint64_t capture_writer_bytes(const struct capture_writer *w)
+{
+	return w->offset;
 }
 
 static int write_index(struct capture_writer *w)

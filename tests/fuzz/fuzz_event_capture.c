@@ -83,7 +83,7 @@ static void read_all(struct capture_reader *r, size_t size)
 		if (n < 0 && ++results > size)
 			abort();
 	}
-	if (capture_reader_position(r) > size)
+	if (capture_reader_position(r) > size || capture_reader_note(r).length > CAPTURE_NOTE_MAX)
 		abort();
 }
 

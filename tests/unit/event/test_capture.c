@@ -695,6 +695,54 @@ static void test_index_limit(void **state)
 	close(fd);
 }
 
+/* ---- notes ---- */
+
+static void write_noted(struct capture_writer *w)
+{
+	for (unsigned i = 1; i <= 4; i++) {
+		char note[8];
+
+		add_event(w, i, i * SECOND / 10);
+		snprintf(note, sizeof(note), "%u seen", i);
+		if (i % 2 == 0)
+			assert_int_equal(capture_writer_note(w, note, 6), 0);
+	}
+}
+
+/* Wherever the file is cut, the note is one that was written after no more events than are read. */
+static void test_notes(void **state)
+{
+	int fd = new_file(), cut = new_file();
+	struct capture_writer *w = new_writer(fd);
+	char big[CAPTURE_NOTE_MAX + 1] = {0};
+	size_t length;
+	char *data;
+
+	(void)state;
+	write_noted(w);
+	assert_int_equal(capture_writer_note(w, big, sizeof(big)), -E2BIG);
+	assert_int_equal(capture_writer_bytes(w), file_size(fd));
+	assert_int_equal(capture_writer_finish(&w), 0);
+	data = load(fd, &length);
+	for (size_t n = sizeof(struct capture_header); n <= length; n++) {
+		struct capture_reader *r;
+		struct outcome o;
+
+		put(cut, data, n);
+		r = open_reader(fd_path(cut));
+		assert_int_equal(capture_reader_note(r).length, 0);
+		o = read_all(r);
+		if (capture_reader_note(r).length > 0)
+			assert_true((unsigned)(capture_reader_note(r).data[0] - '0') <= o.events);
+		if (n == length)
+			assert_true(str_equals(capture_reader_note(r), "4 seen"));
+		capture_reader_free(r);
+	}
+	free(data);
+	close(fd);
+	close(cut);
+}
+
 /* ---- seeds ---- */
 
 static int write_seed(const char *directory, const char *name, int fd, size_t length)
@@ -704,6 +752,18 @@ static int write_seed(const char *directory, const char *name, int fd, size_t le
 
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
 	return n < 0 ? -errno : file_write_atomic(path, str_make(data, (size_t)n), 0644);
+}
+
+static int write_noted_seed(const char *directory)
+{
+	int fd = new_file(), r;
+	struct capture_writer *w = new_writer(fd);
+
+	write_noted(w);
+	assert_int_equal(capture_writer_finish(&w), 0);
+	r = write_seed(directory, "notes", fd, SIZE_MAX);
+	close(fd);
+	return r;
 }
 
 static int write_seeds(const char *directory)
@@ -726,7 +786,7 @@ static int write_seeds(const char *directory)
 		if (r < 0)
 			return 1;
 	}
-	return 0;
+	return write_noted_seed(directory) < 0;
 }
 
 int main(int argc, char **argv)
@@ -749,6 +809,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_pipe),
 	        cmocka_unit_test(test_seek),
 	        cmocka_unit_test(test_index_limit),
+	        cmocka_unit_test(test_notes),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
