@@ -332,9 +332,26 @@ void loader_free(struct loader *l)
 	free(l);
 }
 
+/* Of opens that no rule wants, those for writing pass, and all others are dropped. Returns whether that is so. */
+static bool keep_writes_of(struct loader *l, uint32_t type)
+{
+	int drop = bpf_program__fd(l->bpf->progs.sieve_drop);
+
+	if (!l->bpf->bss->sieve_keeps_writes || !l->sieve_place.attach_btf_id ||
+	    (type != EVENT_open && type != EVENT_openat && type != EVENT_openat2))
+		return false;
+	l->sieved[type] = false; /* this takes the place of its program */
+	return bpf_map_update_elem(l->sieve_place.programs, &type, &drop, BPF_ANY) == 0;
+}
+
 static void set_wanted(struct loader *l, uint32_t type)
 {
 	bool wanted = event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1;
+
+	if (!wanted && keep_writes_of(l, type)) {
+		l->bpf->bss->event_wanted[type] = WANTED_SIEVED;
+		return;
+	}
 	l->bpf->bss->event_wanted[type] = !wanted ? 0 : l->sieved[type] && !l->paused ? WANTED_SIEVED : WANTED_ALL;
 }
 
@@ -408,6 +425,8 @@ void loader_keep_writes(struct loader *l, bool keep)
 	if (l->bpf->bss->sieve_keeps_writes == keep)
 		return;
 	l->bpf->bss->sieve_keeps_writes = keep;
+	for (uint32_t type = 1; type < EVENT_TYPE_MAX; type++)
+		set_wanted(l, type);
 	l->bpf->bss->sieve_epoch++;
 }
 
