@@ -208,6 +208,11 @@ int trial_event(struct trial *t, struct judge *running, struct enrich_view *view
 	return r;
 }
 
+void trial_forget(struct trial *t)
+{
+	memset(t->notes, 0, sizeof(t->notes));
+}
+
 /* ---- telling ---- */
 
 void trial_get_stats(const struct trial *t, struct trial_stats *ret_stats)

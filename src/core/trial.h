@@ -45,6 +45,9 @@ void trial_free(struct trial *t); /* NULL is allowed */
 /* running judges the event, as always; then the rules on trial. NULL: nothing runs. Returns what running returned. */
 int trial_event(struct trial *t, struct judge *running, struct enrich_view *view, struct arena *arena) must_check;
 
+/* The events that follow are of another stream: what is known of processes is not theirs. */
+void trial_forget(struct trial *t);
+
 struct trial_stats {
 	uint64_t events, same, added, gone;
 	uint64_t timed;                 /* events of which the time was taken: one of some */

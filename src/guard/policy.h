@@ -128,6 +128,20 @@ int policy_set_check_breadth(const struct policy_set *s, struct diag_list *reter
  * Returns 0; -ENOENT: it holds none; -EINVAL: see diags; -ENOMEM. */
 int policy_import(const char *name, struct str text, struct diag_list *reterr_diags, struct buf *out) must_check;
 
+/* ---- what they would have made of events that were recorded ---- */
+
+enum policy_answer {
+	POLICY_NOT_ASKED,  /* no attempt at one of its points by someone it is for */
+	POLICY_LETS_BE,    /* an attempt, which it does not match */
+	POLICY_CANNOT_SAY, /* an attempt; what it asks for is not in the event: device numbers */
+	POLICY_MATCHES,
+};
+/* ret_point: where, unless it is NOT_ASKED. Protection, mode, budget and rate are not looked at. */
+enum policy_answer policy_ask(const struct policy *p, enum event_type type, const struct field_source *event,
+                              struct arena *arena, enum policy_point *ret_point);
+/* Why no policy acts on that program, by its path; NULL: it may. */
+const char *policy_protects(struct str program);
+
 /* ---- what a kernel makes of them ---- */
 
 struct policy_kernel {

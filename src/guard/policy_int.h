@@ -10,6 +10,7 @@
  *	policy_breadth.c	would it stop what every host needs?
  *	policy_set.c	the public object: files, duplicates
  *	policy_kernel.c	what a kernel makes of it
+ *	policy_event.c	what it would have made of recorded events
  *	policy_write.c	values and conditions as YAML
  *	tracing.c	TracingPolicy → policies as text;  tracing_hook.c, tracing_selector.c: its parts
  */
