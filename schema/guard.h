@@ -8,6 +8,7 @@
  *	guard_states	by index: its mode, its breaker, its counts; the kernel and picket both write
  *	guard_tests	the comparisons of all policies
  *	guard_texts, guard_numbers, guard_nets	what they compare with
+ *	guard_members	control groups of units, containers and images, as picket finds them: which policies they are in the scope of
  *	guard_bits	by process: what picket decided about it
  *	guard_protected	whom no policy touches
  *	guard_acted	by policy, process and minute: whom it acted on, for the breaker
@@ -45,6 +46,8 @@
 #define GUARD_MINUTE_NS 60000000000ull
 #define GUARD_SHARE_LEAST 20 /* attempts in a minute from which on a share means something */
 
+/* What picket itself does after an event is told as of the point GUARD_AFTER + enum policy_point. */
+#define GUARD_AFTER 64
 enum guard_point { GUARD_AT_EXEC, GUARD_AT_CONNECT, GUARD_AT_BIND, GUARD_AT_SENDMSG, GUARD_POINTS };
 enum guard_mode { GUARD_WATCH, GUARD_SHADOW, GUARD_ENFORCE }; /* as POLICY_MODE's rows */
 
@@ -93,6 +96,7 @@ struct guard_step {
 /* An empty list: all. */
 struct guard_scope {
 	__u32 cgroups, users, executables; /* how many */
+	__u32 members;                     /* not 0: and of a group that guard_members has for this number */
 	__u32 uids[GUARD_SCOPE_MAX];
 	struct guard_cgroup {
 		__u64 id;
@@ -103,6 +107,14 @@ struct guard_scope {
 		__u32 device, unused; /* as the kernel's s_dev */
 	} executable[GUARD_SCOPE_MAX];
 };
+
+struct guard_member_key {
+	__u32 members, unused;
+	__u64 cgroup_id;
+};
+enum guard_member { GUARD_MEMBER_ALONE = 1, GUARD_MEMBER_BELOW /* with all groups below it */ };
+#define GUARD_MEMBERS_MAX 16384
+#define GUARD_DEPTH_MAX 16 /* levels of control groups that are looked through */
 
 struct guard_policy {
 	char name[GUARD_NAME_MAX]; /* "": there is none with this index */
@@ -172,7 +184,16 @@ enum guard_verdict_kind {
 	GUARD_WOULD_ACT, /* mode shadow, no lease, or tripped */
 	GUARD_MATCHED,   /* mode watch */
 	GUARD_TRIPPED,   /* this action went over the budget: it was let pass, and so is what follows */
+	GUARD_ENDED,     /* a reaction: the process had ended by itself */
 };
+#define GUARD_SPARED 255 /* of a reaction: nothing is to be told */
+/* What guard_react is asked: may this policy act on that process? */
+struct guard_reaction {
+	__u32 policy, tgid;
+	struct guard_file executables[2]; /* of the process: when it did what matched, and now */
+	__u32 verdict, unused;            /* out: enum guard_verdict_kind, GUARD_SPARED */
+};
+
 struct guard_verdict {
 	__u64 time_ns;
 	__u32 policy, version;

@@ -35,6 +35,7 @@ ARRAY_MAP(guard_tests, guard_test, GUARD_TESTS_MAX);
 KEYED_MAP(guard_texts, BPF_MAP_TYPE_LPM_TRIE, struct guard_text_key, __u8, GUARD_TEXTS_MAX, trie);
 KEYED_MAP(guard_nets, BPF_MAP_TYPE_LPM_TRIE, struct guard_net_key, __u8, GUARD_NETS_MAX, trie);
 KEYED_MAP(guard_numbers, BPF_MAP_TYPE_HASH, struct guard_number_key, __u8, GUARD_NUMBERS_MAX, plain);
+KEYED_MAP(guard_members, BPF_MAP_TYPE_HASH, struct guard_member_key, __u8, GUARD_MEMBERS_MAX, plain);
 KEYED_MAP(guard_bits, BPF_MAP_TYPE_LRU_HASH, __u32, struct guard_process, 32768, plain);
 KEYED_MAP(guard_protected, BPF_MAP_TYPE_HASH, struct guard_protected_key, __u8, 1024, plain);
 KEYED_MAP(guard_acted, BPF_MAP_TYPE_LRU_HASH, struct guard_acted_key, __u8, 16384, plain);

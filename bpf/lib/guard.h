@@ -171,9 +171,29 @@ __noinline int guard_in_executables(struct guard_attempt *a, const struct guard_
 	return s->executables == 0;
 }
 
+__noinline int guard_in_members(struct guard_attempt *a, const struct guard_scope *s)
+{
+	struct guard_member_key key = {};
+	struct task_struct *task;
+	__u32 level;
+
+	if (!a || !s)
+		return false;
+	key.members = s->members;
+	task = a->task;
+	level = BPF_CORE_READ(task, cgroups, dfl_cgrp, level);
+	for (__u32 up = 0; key.members && up < GUARD_DEPTH_MAX && up <= level; up++) {
+		key.cgroup_id = guard_ancestor_id(task, level - up);
+		const __u8 *member = bpf_map_lookup_elem(&guard_members, &key);
+		if (member && (up == 0 || *member == GUARD_MEMBER_BELOW))
+			return true;
+	}
+	return key.members == 0;
+}
+
 static __always_inline bool guard_in_scope(struct guard_attempt *a, const struct guard_scope *s)
 {
-	return guard_in_users(a, s) && guard_in_executables(a, s) && guard_in_cgroup(a, s);
+	return guard_in_users(a, s) && guard_in_executables(a, s) && guard_in_cgroup(a, s) && guard_in_members(a, s);
 }
 
 /* ---- what bounds it ---- */

@@ -133,12 +133,8 @@ static bool needs_bits(const struct policy_decision *d)
 /* Why picket run would refuse it, although the kernel could do it. NULL: it would not. */
 static const char *missing_in_build(const struct policy *p, const struct policy_route *route)
 {
-	if (p->action == ACTION_ALERT)
-		return "picket run raises no alerts of policies yet: a rule does the same";
 	if (!route->built)
 		return "this build of picket has no guard for it yet: it is checked, not enforced";
-	if (p->scope[SCOPE_UNIT].count || p->scope[SCOPE_CONTAINER].count || p->scope[SCOPE_IMAGE].count)
-		return "guards of this build have no such scope yet: it is checked, not enforced";
 	if (needs_bits(&p->decisions[route->point]))
 		return "guards of this build know no bits of processes yet: it is checked, not enforced";
 	return p->persist_ns ? "this build keeps no policy up without picket yet, and picket run refuses it" : NULL;

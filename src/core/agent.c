@@ -43,12 +43,12 @@ static void say_failure(const struct loader_failure *failure, int error)
 }
 
 /* Into the kernel, beside those in force. */
-static int load_policies(const struct agent *a, const struct policy_set *set)
+static int load_policies(const struct agent *a, struct content *c)
 {
 	_cleanup_(diag_list_done) struct diag_list diags;
 	struct loader_failure failure = {"", ""};
 	diag_list_init(&diags, DIAGS_MAX);
-	int r = a->policies ? policies_load(a->policies, set, &diags, &failure) : 0;
+	int r = a->policies ? policies_load(a->policies, c->rules, &c->policies, &diags, &failure) : 0;
 	a->options.tell(a->options.userdata, &diags);
 	if (r < 0 && diags.errors > 0)
 		log_error("%zu mistake%s in the policies", diags.errors, diags.errors == 1 ? "" : "s");
@@ -102,7 +102,7 @@ static void switch_rules(struct agent *a, struct rule_set *rules)
 /* Both halves of content that takes over. On failure, which is told, those from before stay, and c is still the caller's. */
 static int switch_content(struct agent *a, struct content *c)
 {
-	int r = load_policies(a, c->policies);
+	int r = load_policies(a, c);
 	if (r == 0)
 		r = enforce_policies(a);
 	if (r < 0)
@@ -188,6 +188,9 @@ static int context(void *userdata, const struct event *event)
 static int event(void *userdata, struct enrich_view *view, struct arena *arena)
 {
 	struct agent *a = userdata;
+	struct enrich_actor actor;
+	if (a->policies && enrich_actor_get(view, &actor))
+		policies_see(a->policies, &actor);
 	int r = judge_event(a->judge, view, arena);
 	if (a->live && !judge_matched(a->judge))
 		live_unmatched(a->live, view);
@@ -200,10 +203,12 @@ static int make_rooms(struct agent *a)
 {
 	const struct agent_options *o = &a->options;
 	const struct pipeline_options pipeline = {.live = true, .consumer = {event, context, a}};
-	const struct policies_options policies = {.instance = o->live.status_path, .cgroup = o->live.loader.cgroup};
+	struct policies_options policies = {.instance = o->live.status_path, .cgroup = o->live.loader.cgroup};
 	int r = judge_new(&o->judge, &a->judge);
 	if (r == 0)
 		r = pipeline_new(&pipeline, &a->pipeline);
+	if (r == 0)
+		policies.enrich = pipeline_enrich(a->pipeline);
 	if (r == 0 && o->files.policy_path_count > 0)
 		r = policies_new(&policies, a->judge, &a->policies);
 	if (r < 0)
@@ -216,7 +221,7 @@ static int prepare_content(struct agent *a)
 	_cleanup_(content_done) struct content c = {.rules = NULL};
 	int r = read_content(a, &c);
 	if (r == 0)
-		r = load_policies(a, c.policies);
+		r = load_policies(a, &c);
 	if (r < 0)
 		return r;
 	a->environment = rules_want_environment(c.rules);

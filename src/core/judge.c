@@ -11,7 +11,7 @@
 
 #define OUTPUT_TEXT_BYTES_MAX (256u << 10)
 #define HELD_BACK_REPORT_NS (60 * NS_PER_S)
-#define EVIDENCE_FIELDS_MAX 3 /* that alert_raise() adds to what output and options name */
+#define EVIDENCE_FIELDS_MAX 3 /* that judge_raise() adds to what output and options name */
 #define OWN_SOURCE "picket"
 
 struct judge {
@@ -37,6 +37,9 @@ struct judge {
 	size_t problems_told;
 	const struct rule *raised[JUDGE_MATCHES_MAX]; /* by the last event */
 	size_t raised_count;
+	bool matched; /* by a rule or a guest: the last event */
+	void (*guest_matched)(void *userdata, const struct rule *guest, struct enrich_view *view, struct arena *arena);
+	void *guest_userdata;
 };
 
 struct counted_rule {
@@ -127,7 +130,7 @@ const struct rule_set *judge_rules(const struct judge *j)
 
 bool judge_matched(const struct judge *j)
 {
-	return j->raised_count > 0;
+	return j->matched;
 }
 
 size_t judge_raised(const struct judge *j, const struct rule *const **ret_rules)
@@ -139,6 +142,15 @@ size_t judge_raised(const struct judge *j, const struct rule *const **ret_rules)
 const struct rule_programs *judge_programs(const struct judge *j)
 {
 	return j->programs;
+}
+
+void judge_set_guests(struct judge *j,
+                      void (*matched)(void *userdata, const struct rule *guest, struct enrich_view *view,
+                                      struct arena *arena),
+                      void *userdata)
+{
+	j->guest_matched = matched;
+	j->guest_userdata = userdata;
 }
 
 int judge_add_output(struct judge *j, struct export_output *output)
@@ -313,11 +325,11 @@ static void evidence_add_format(struct evidence *e, const struct format *f, cons
 	}
 }
 
-static int evidence_collect(struct judge *j, const struct rule *rule, const struct enrich_view *view,
+static int evidence_collect(struct judge *j, const struct judge_finding *f, const struct enrich_view *view,
                             struct arena *arena, struct evidence *ret_evidence)
 {
-	const struct format *more = j->options.add_fields;
-	struct evidence e = {.capacity = format_field_count(rule->output) + EVIDENCE_FIELDS_MAX};
+	const struct format *output = f->rule->output, *more = j->options.add_fields;
+	struct evidence e = {.capacity = f->field_count + format_field_count(output) + EVIDENCE_FIELDS_MAX};
 	if (more)
 		e.capacity += format_field_count(more);
 	e.fields = arena_array(arena, struct alert_field, e.capacity);
@@ -325,7 +337,9 @@ static int evidence_collect(struct judge *j, const struct rule *rule, const stru
 		return -ENOMEM;
 	struct value time = {.kind = VALUE_U64, .u64 = j->last_real_ns};
 	evidence_add(&e, STR("evt.time"), &time, PRINT_PLAIN);
-	evidence_add_format(&e, rule->output, view, arena, &time);
+	for (size_t i = 0; i < f->field_count; i++)
+		evidence_add(&e, f->fields[i].name, &f->fields[i].value, f->fields[i].print);
+	evidence_add_format(&e, output, view, arena, &time);
 	if (more)
 		evidence_add_format(&e, more, view, arena, &time);
 	if (view->name_count > 1) {
@@ -386,13 +400,15 @@ static void rule_count(struct judge *j, const char *rule)
 	counted->alerts++;
 }
 
-static void alert_raise(struct judge *j, const struct rule *rule, struct enrich_view *view, struct arena *arena)
+void judge_raise(struct judge *j, const struct judge_finding *f, struct enrich_view *view, struct arena *arena)
 {
+	const struct rule *rule = f->rule;
 	struct evidence evidence;
 	j->stats.alerts++;
 	j->stats.by_priority[MIN(rule->priority, PRIORITY_DEBUG)]++;
 	rule_count(j, rule->name);
 	buf_clear(&j->text);
+	buf_add(&j->text, f->prefix.data, f->prefix.length);
 	format_write(rule->output, &view->source, arena, &j->text);
 	if (view->name_count > 1)
 		other_names_add(&j->text, view);
@@ -412,10 +428,10 @@ static void alert_raise(struct judge *j, const struct rule *rule, struct enrich_
 	};
 	a.incomplete = a.incomplete_why;
 	j->stats.incomplete += a.incomplete;
-	if (!alert_limiter_pass(j->limiter, &a))
+	if (!alert_limiter_pass(f->limiter ? f->limiter : j->limiter, &a) && !f->always)
 		return;
 	/* The dear part: only for what is shown. */
-	if (evidence_collect(j, rule, view, arena, &evidence) < 0) {
+	if (evidence_collect(j, f, view, arena, &evidence) < 0) {
 		j->stats.no_memory++;
 		evidence = (struct evidence){0};
 	}
@@ -446,43 +462,74 @@ static bool rules_have(const struct rule *const *rules, size_t count, const stru
 	return false;
 }
 
+/* Guests are asked whatever rule matched before them. */
+static enum rule_matching matching_of(const struct judge *j)
+{
+	return rule_set_has_guests(j->rules) ? MATCH_ALL : j->options.matching;
+}
+
 static size_t rules_match(struct judge *j, const struct enrich_view *view, struct arena *arena,
                           const struct rule **ret_matched)
 {
 	enum event_type type = view->event.header->type;
 	if (!j->programs)
-		return rule_set_match(j->rules, type, &view->source, arena, j->options.matching, ret_matched,
+		return rule_set_match(j->rules, type, &view->source, arena, matching_of(j), ret_matched,
 		                      JUDGE_MATCHES_MAX);
 	size_t made = rule_programs_made(j->programs);
-	size_t matched = rule_programs_match(j->programs, type, &view->source, arena, j->options.matching, ret_matched,
+	size_t matched = rule_programs_match(j->programs, type, &view->source, arena, matching_of(j), ret_matched,
 	                                     JUDGE_MATCHES_MAX);
 	if (made != rule_programs_made(j->programs))
 		malloc_trim(0);
 	return matched;
 }
 
-/* The whole set is judged under each name of the file; a rule that matched under one is not raised again. */
+/* Those that an event matched under one of its names are not raised again under another. */
+struct matched_rules {
+	const struct rule **items; /* JUDGE_MATCHES_MAX */
+	size_t *count;
+};
+
+static void match_take(struct judge *j, const struct rule *rule, struct matched_rules to, struct enrich_view *view,
+                       struct arena *arena)
+{
+	if (rules_have(to.items, *to.count, rule))
+		return;
+	if (*to.count == JUDGE_MATCHES_MAX) {
+		j->stats.over_limit++;
+		return;
+	}
+	if (!j->matched)
+		event_place(j, view, arena);
+	j->matched = true;
+	to.items[(*to.count)++] = rule;
+	if (!rule->owner)
+		judge_raise(j, &(struct judge_finding){.rule = rule}, view, arena);
+	else if (j->guest_matched)
+		j->guest_matched(j->guest_userdata, rule, view, arena);
+}
+
+/* The whole set is judged under each name of the file. */
 int judge_event(void *judge, struct enrich_view *view, struct arena *arena)
 {
 	struct judge *j = judge;
-	const struct rule *matched[JUDGE_MATCHES_MAX];
+	const struct rule *matched[JUDGE_MATCHES_MAX], *guests[JUDGE_MATCHES_MAX];
+	size_t guest_count = 0;
 	j->raised_count = 0;
+	j->matched = false;
 	if (!j->rules)
 		return 0;
 	unsigned names = MAX(view->name_count, 1u);
 	for (view->name_index = 0; view->name_index < names; view->name_index++) {
 		size_t count = rules_match(j, view, arena, matched);
+		bool any = false; /* rule, under this name */
 		for (size_t i = 0; i < MIN(count, (size_t)JUDGE_MATCHES_MAX); i++) {
-			if (rules_have(j->raised, j->raised_count, matched[i]))
-				continue;
-			if (j->raised_count == JUDGE_MATCHES_MAX) {
-				j->stats.over_limit++;
-				continue;
-			}
-			if (j->raised_count == 0)
-				event_place(j, view, arena);
-			j->raised[j->raised_count++] = matched[i];
-			alert_raise(j, matched[i], view, arena);
+			const struct rule *rule = matched[i];
+			bool first = !any;
+			any |= !rule->owner;
+			if (rule->owner)
+				match_take(j, rule, (struct matched_rules){guests, &guest_count}, view, arena);
+			else if (first || j->options.matching == MATCH_ALL)
+				match_take(j, rule, (struct matched_rules){j->raised, &j->raised_count}, view, arena);
 		}
 		if (count > JUDGE_MATCHES_MAX)
 			j->stats.over_limit += count - JUDGE_MATCHES_MAX;

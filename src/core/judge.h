@@ -31,12 +31,27 @@ void judge_freep(struct judge **j); /* for _cleanup_ */
 /* Takes the compiled set over, without its files, and frees the one before. */
 void judge_set_rules(struct judge *j, struct rule_set *rules);
 const struct rule_set *judge_rules(const struct judge *j); /* borrowed; NULL: none yet */
-bool judge_matched(const struct judge *j);                 /* did a rule match the last event? */
-/* The rules that the last event raised. Borrowed until the next. Returns how many. */
+bool judge_matched(const struct judge *j);                 /* did a rule, or a guest, match the last event? */
+/* The rules, without guests, that the last event raised. Borrowed until the next. Returns how many. */
 size_t judge_raised(const struct judge *j, const struct rule *const **ret_rules);
 const struct rule_programs *judge_programs(const struct judge *j); /* of these rules; NULL: they are interpreted */
 /* Takes the output over. Returns 0; -ENOSPC: there are JUDGE_OUTPUTS_MAX; then it is still the caller's. */
 int judge_add_output(struct judge *j, struct export_output *output) must_check;
+/* Whom to tell when a guest of the rules (rule_set_add_guests()) matches: once an event, under the first of the file's names. */
+void judge_set_guests(struct judge *j,
+                      void (*matched)(void *userdata, const struct rule *guest, struct enrich_view *view,
+                                      struct arena *arena),
+                      void *userdata);
+/* A match that is no rule's of the set, raised as one. */
+struct judge_finding {
+	const struct rule *rule; /* name, priority, source, tags, output */
+	struct str prefix;       /* before what the output says */
+	const struct alert_field *fields;
+	size_t field_count;            /* before those of the output */
+	struct alert_limiter *limiter; /* NULL: that of rules */
+	bool always;                   /* no limiter holds it back */
+};
+void judge_raise(struct judge *j, const struct judge_finding *f, struct enrich_view *view, struct arena *arena);
 /* Writes an alert that no rule raised, such as a verdict of a guard; sets its hostname and schema. */
 void judge_put(struct judge *j, struct alert *a);
 /* The consumer's two calls; judge is a struct judge. */

@@ -11,6 +11,8 @@
 #define CODE "POLICY_ERR_RUN"
 #define NAMES_BYTES_MAX (1u << 20)
 #define SENTENCE_BYTES_MAX 4096
+#define REPEATS_REMEMBERED 256
+#define OUTPUT "%evt.type of %proc.name (%proc.cmdline) %fd.name" /* without numbers: 'repeat' goes by the text */
 /* Of one policy; more are counted, and told with the next alert. Who is denied may try 100,000 times a second. */
 #define ALERTS_PER_SECOND 10
 #define ALERTS_AT_ONCE 100
@@ -18,6 +20,12 @@
 static void guard_table_freep(struct guard_table **t)
 {
 	guard_table_free(*t);
+}
+
+static void alert_limiter_freep(struct alert_limiter **l)
+{
+	if (*l)
+		alert_limiter_free(*l);
 }
 
 static void policies_freep(struct policies **p)
@@ -28,8 +36,41 @@ static void policies_freep(struct policies **p)
 static void generation_done(struct generation *g)
 {
 	guards_free(g->guards);
+	for (size_t i = 0; i < g->count; i++)
+		alert_limiter_freep(&g->held[i].limiter);
+	policies_free_filters(g->everything);
+	policy_set_free(g->set);
 	arena_done(&g->names);
 	*g = (struct generation){.guards = NULL};
+}
+
+static void free_retired(struct policies *p)
+{
+	policies_free_filters(p->retired_everything);
+	policy_set_free(p->retired);
+	p->retired_everything = NULL;
+	p->retired = NULL;
+}
+
+/* Where they act, as a path below the root of control groups. */
+static int find_within(struct policies *p)
+{
+	_cleanup_(base_free_ptr) char *real = NULL;
+	char root[CGROUP_PATH_MAX];
+	if (!p->options.cgroup || !guard_cgroup_root(root, sizeof(root)))
+		return 0;
+	real = realpath(p->options.cgroup, NULL);
+	if (!real || !str_starts_with(str_from(real), str_from(root)))
+		return 0; /* told when guards are attached */
+	p->within = strdup(real + strlen(root));
+	return p->within ? 0 : -ENOMEM;
+}
+
+static int make_output(struct policies *p)
+{
+	_cleanup_(diag_list_done) struct diag_list diags;
+	diag_list_init(&diags, 1);
+	return format_new(STR(OUTPUT), "policy", &diags, &p->output);
 }
 
 int policies_new(const struct policies_options *options, struct judge *judge, struct policies **ret_policies)
@@ -40,6 +81,7 @@ int policies_new(const struct policies_options *options, struct judge *judge, st
 		return -ENOMEM;
 	p->options = *options;
 	p->judge = judge;
+	map_init(&p->seen, GUARD_MEMBERS_MAX);
 	buf_init(&p->sentence, SENTENCE_BYTES_MAX);
 	loader_probe_guards(hooks);
 	for (size_t i = 0; i < GUARD_HOOK_COUNT; i++)
@@ -50,8 +92,13 @@ int policies_new(const struct policies_options *options, struct judge *judge, st
 		p->cgroup[0] = '\0';
 	const struct alert_limit_options limit = {.per_second = ALERTS_PER_SECOND, .burst = ALERTS_AT_ONCE};
 	int r = alert_limiter_new(&limit, &p->limiter);
+	if (r == 0)
+		r = find_within(p);
+	if (r == 0)
+		r = make_output(p);
 	if (r < 0)
 		return r;
+	judge_set_guests(judge, policies_matched, p);
 	*ret_policies = TAKE_PTR(p);
 	return 0;
 }
@@ -62,8 +109,12 @@ void policies_free(struct policies *p)
 		return;
 	generation_done(&p->current);
 	generation_done(&p->next);
-	if (p->limiter)
-		alert_limiter_free(p->limiter);
+	free_retired(p);
+	policies_forget_groups(p);
+	map_done(&p->seen);
+	alert_limiter_freep(&p->limiter);
+	format_free(p->output);
+	free(p->within);
 	buf_done(&p->sentence);
 	free(p);
 }
@@ -94,15 +145,11 @@ size_t policies_count(const struct policies *p)
 /* What would be promised and not kept is refused. */
 static void refuse_unkept(const struct policy *policy, struct diag_list *diags)
 {
-	const char *what = policy->action == ACTION_ALERT ? "picket run raises no alerts of policies yet"
-	                   : policy->persist_ns           ? "this build keeps no policy up without picket yet"
-	                                                  : NULL;
-	if (!what)
+	if (!policy->persist_ns)
 		return;
-	struct diag *d = diag_add(diags, DIAG_ERROR, CODE, policy->file, policy->line, 1, "the policy '%s': %s",
-	                          policy->name, what);
-	diag_set_hint(d, policy->action == ACTION_ALERT ? "write a rule instead: it does the same"
-	                                                : "leave 'persist' out");
+	struct diag *d = diag_add(diags, DIAG_ERROR, CODE, policy->file, policy->line, 1,
+	                          "the policy '%s': this build keeps no policy up without picket yet", policy->name);
+	diag_set_hint(d, "leave 'persist' out");
 }
 
 static int refuse_all_unkept(const struct policy_set *set, struct diag_list *diags)
@@ -118,47 +165,65 @@ static const char *keep_text(struct arena *arena, const char *text)
 	return arena_str(arena, str_from(text)).data;
 }
 
+/* An alert that is not to be repeated is limited by itself. */
+static int make_limiter(struct held *h)
+{
+	const struct alert_limit_options limit = {.per_second = ALERTS_PER_SECOND,
+	                                          .burst = ALERTS_AT_ONCE,
+	                                          .repeat_ns = h->policy->repeat_ns,
+	                                          .memory = REPEATS_REMEMBERED};
+	return h->policy->repeat_ns ? alert_limiter_new(&limit, &h->limiter) : 0;
+}
+
 static int hold(struct generation *g, const struct guard_table *table)
 {
-	size_t count = guard_table_image(table)->policy_count;
-	g->held = arena_array(&g->names, struct held, MAX(count, 1u));
+	const struct guard_image *image = guard_table_image(table);
+	g->held = arena_array(&g->names, struct held, MAX(image->policy_count, 1u));
 	if (!g->held)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < image->policy_count; i++) {
 		const struct policy *policy = guard_table_policy(table, i);
 		struct held *h = &g->held[g->count++];
 		*h = (struct held){.name = keep_text(&g->names, policy->name),
 		                   .rule = policy->rule ? keep_text(&g->names, policy->rule->name) : NULL,
 		                   .action = policy_action_name(policy->action),
 		                   .version = policy->version,
-		                   .mode = policy->mode};
-		if (!h->name || (policy->rule && !h->rule))
+		                   .mode = policy->mode,
+		                   .policy = policy,
+		                   .scope = image->policies[i].scope,
+		                   .reacts = guard_table_reacts(table, i)};
+		if (!h->name || (policy->rule && !h->rule) || make_limiter(h) < 0)
 			return -ENOMEM;
+		g->looks_up |= h->scope.members;
 	}
 	return 0;
 }
 
-int policies_load(struct policies *p, const struct policy_set *set, struct diag_list *reterr_diags,
+int policies_load(struct policies *p, struct rule_set *rules, struct policy_set **set, struct diag_list *reterr_diags,
                   struct loader_failure *reterr_failure)
 {
 	_cleanup_(guard_table_freep) struct guard_table *table = NULL;
 	_cleanup_(generation_done) struct generation g = {.guards = NULL};
-	const struct guard_table_options options = {.cgroup = p->options.cgroup};
+	const struct guard_table_options options = {.cgroup = p->options.cgroup, .judged = true};
 	arena_init(&g.names, NAMES_BYTES_MAX);
 	policies_renew(p); /* loading takes its time */
-	int r = refuse_all_unkept(set, reterr_diags);
+	int r = refuse_all_unkept(*set, reterr_diags);
 	if (r == 0 && !p->options.cgroup)
-		r = policy_set_check_breadth(set, reterr_diags);
+		r = policy_set_check_breadth(*set, reterr_diags);
 	if (r == 0)
-		r = guard_table_new(set, &p->kernel, &options, reterr_diags, &table);
+		r = guard_table_new(*set, &p->kernel, &options, reterr_diags, &table);
 	if (r == 0)
 		r = hold(&g, table);
+	if (r == 0)
+		r = policies_add_guests(&g, rules, reterr_diags);
 	if (r == 0 && !p->disarmed)
 		r = guards_new(guard_table_image(table), p->options.instance, &g.guards, reterr_failure);
 	if (r < 0)
 		return r;
+	free_retired(p);
 	generation_done(&p->next);
 	p->next = g;
+	p->next.set = TAKE_PTR(*set);
 	g = (struct generation){.guards = NULL};
 	return 0;
 }
@@ -233,9 +298,13 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 	}
 	/* For a moment both judge: that is told twice, but nothing passes between them. */
 	policies_tell(p);
+	free_retired(p);
+	p->retired = TAKE_PTR(p->current.set);
+	p->retired_everything = TAKE_PTR(p->current.everything);
 	generation_done(&p->current);
 	p->current = p->next;
 	p->next = (struct generation){.guards = NULL};
+	policies_see_all(p);
 	return 0;
 }
 
@@ -247,4 +316,5 @@ void policies_renew(struct policies *p)
 	if (r < 0 && !p->lease_failed)
 		log_error("the lease of the guards cannot be renewed, so they only watch: %s", strerror(-r));
 	p->lease_failed = r < 0;
+	policies_check_groups(p);
 }

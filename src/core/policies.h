@@ -15,8 +15,9 @@
 #define POLICIES_LEASE_NS (5 * NS_PER_S) /* without a renewal they act no longer than this */
 
 struct policies_options {
-	const char *instance; /* the path of the status socket; NULL: none; borrowed */
-	const char *cgroup;   /* they act only in this cgroup v2 directory and below; NULL: on the host */
+	const char *instance;  /* the path of the status socket; NULL: none; borrowed */
+	const char *cgroup;    /* they act only in this cgroup v2 directory and below; NULL: on the host */
+	struct enrich *enrich; /* knows the processes; borrowed */
 };
 
 struct policies;
@@ -24,15 +25,17 @@ struct policies;
 int policies_new(const struct policies_options *options, struct judge *judge, struct policies **ret_policies)
         must_check;
 void policies_free(struct policies *p); /* detaches; NULL is allowed */
-/* Loads what the set comes to, which is not needed afterwards; those in force stay so.
+/* Loads what the set comes to, and takes it over; those in force stay so. What is judged after the fact becomes guests of the
+ * rules, which the set is over, and which are to judge as soon as policies_switch() has been called.
  * Returns 0; -EINVAL: see diags; -errno: of loading, with reterr_failure. */
-int policies_load(struct policies *p, const struct policy_set *set, struct diag_list *reterr_diags,
+int policies_load(struct policies *p, struct rule_set *rules, struct policy_set **set, struct diag_list *reterr_diags,
                   struct loader_failure *reterr_failure) must_check;
 /* What was loaded last takes over, without a gap. Policies that were there before go on with their counts and their breaker,
  * and one that was lowered at runtime is not raised by that. Returns 0; -errno: those from before stay in force. */
 int policies_switch(struct policies *p, struct loader_failure *reterr_failure) must_check;
-void policies_renew(struct policies *p); /* the lease: once a second */
-void policies_tell(struct policies *p);  /* the verdicts since the last call */
+void policies_renew(struct policies *p);                             /* the lease: once a second */
+void policies_tell(struct policies *p);                              /* the verdicts since the last call */
+void policies_see(struct policies *p, const struct enrich_actor *a); /* with each event: who acted */
 size_t policies_count(const struct policies *p);
 /* Does what an order of an operator says, "mode MODE POLICY" or "disarm"; adds a line about it. Returns whether it was done. */
 bool policies_carry_out(struct policies *p, struct str order, struct buf *answer);

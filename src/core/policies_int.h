@@ -3,6 +3,8 @@
  * Private to policies in force.
  *
  *	policies.c		made, loaded, taking over, their lease
+ *	policies_scope.c	whom they are for, by unit, container, image …
+ *	policies_react.c	what picket itself does after an event
  *	policies_tell.c		verdicts → alerts
  *	policies_order.c	what an operator orders
  *	policies_report.c	their part of the status
@@ -11,16 +13,22 @@
 #define PICKET_CORE_POLICIES_INT_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "core/policies.h"
 #include "guard/table.h"
 
 #define CGROUP_PATH_MAX 4096
+#define KILLED_REMEMBERED 64
 
 /* A policy in force: what is left of it when it is compiled. */
 struct held {
 	const char *name, *rule, *action; /* rule: NULL: it has its own condition, or none */
 	uint32_t version;
 	enum policy_mode mode; /* as its file says */
+	const struct policy *policy;
+	struct guard_scope scope;
+	uint32_t reacts;               /* bits of enum policy_point: where picket itself acts, after the event */
+	struct alert_limiter *limiter; /* of alerts that are not to be repeated; NULL: that of verdicts */
 };
 
 /* What one load came to. */
@@ -28,7 +36,11 @@ struct generation {
 	struct arena names;
 	struct held *held; /* as the guards count them */
 	size_t count;
-	struct guards *guards; /* NULL: disarmed */
+	struct guards *guards;  /* NULL: disarmed */
+	struct policy_set *set; /* NULL: nothing was loaded */
+	struct filter **
+	        everything; /* of policies without a condition, by their index: what happens at their points; or NULL */
+	bool looks_up;      /* some have a scope that must be looked up */
 };
 
 struct policies {
@@ -38,6 +50,19 @@ struct policies {
 	char cgroup[CGROUP_PATH_MAX]; /* where guards of sockets are attached */
 	struct alert_limiter *limiter;
 	struct generation current, next;
+	/* Of the generation before: rules that still judge have its conditions as guests until others take over. */
+	struct policy_set *retired;
+	struct filter **retired_everything;
+	char *within;    /* options.cgroup, as a path below the root of control groups; NULL: all */
+	struct map seen; /* control groups that were looked up: struct seen_group */
+	uint64_t groups_checked_ns;
+	bool members_full;     /* and was told */
+	struct format *output; /* of what policies with an own condition find */
+	struct killed {        /* lately: what they did before it took effect is no reason to kill them again */
+		uint64_t start_ns;
+		uint32_t pid;
+	} killed[KILLED_REMEMBERED];
+	size_t killed_count; /* ever */
 	struct buf sentence;
 	bool disarmed;     /* until picket starts again */
 	bool lease_failed; /* and was told */
@@ -47,5 +72,22 @@ struct policies {
 const struct held *policies_find(const struct policies *p, struct str name, uint32_t *ret_index);
 
 void policies_disarm(struct policies *p); /* lets go of the guards, for good */
+
+/* ---- policies_scope.c ---- */
+bool policies_in_scope(const struct policies *p, const struct held *h, const struct enrich_actor *a);
+void policies_see_all(struct policies *p);       /* the processes that are there, for the policies now in force */
+void policies_check_groups(struct policies *p);  /* now and then: forgets control groups that have no processes */
+void policies_forget_groups(struct policies *p); /* all; the kernel's are another generation's */
+
+/* ---- policies_react.c ---- */
+/* Conditions of policies that act after the event become guests of the rules. Returns 0; -ENOMEM; -EINVAL: told. */
+int policies_add_guests(struct generation *g, struct rule_set *rules, struct diag_list *reterr_diags) must_check;
+void policies_matched(void *policies, const struct rule *guest, struct enrich_view *view, struct arena *arena);
+void policies_free_filters(struct filter **everything);
+
+/* ---- policies_tell.c ---- */
+/* Of a match after the event: with what the event says. */
+void policies_tell_after(struct policies *p, const struct held *h, const struct guard_verdict *v,
+                         struct enrich_view *view, struct arena *arena);
 
 #endif

@@ -6,9 +6,9 @@
 #include <sys/prctl.h>
 
 /* BPF, PERFMON: switch events on and off. SYS_PTRACE, DAC_READ_SEARCH: read /proc/PID of others, passwd files of
- * containers, and rule files on reload. NET_ADMIN: load guards of sockets anew on reload. */
-static const cap_value_t kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN};
-#define KEPT_WITHOUT_GUARDS (ARRAY_SIZE(kept) - 1)
+ * containers, and rule files on reload. NET_ADMIN: load guards of sockets anew on reload. KILL: kill after the fact. */
+static const cap_value_t kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_KILL};
+#define KEPT_WITHOUT_GUARDS (ARRAY_SIZE(kept) - 2)
 
 static bool capability_is_kept(cap_value_t capability, size_t kept_count)
 {

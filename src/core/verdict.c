@@ -3,12 +3,15 @@
 
 #include <sys/socket.h>
 
+#include "guard/policy.h"
+
 const char *verdict_kind_name(uint32_t kind)
 {
 	static const char *const names[] = {[GUARD_ACTED] = "acted",
 	                                    [GUARD_WOULD_ACT] = "would-act",
 	                                    [GUARD_MATCHED] = "matched",
-	                                    [GUARD_TRIPPED] = "over-budget"};
+	                                    [GUARD_TRIPPED] = "over-budget",
+	                                    [GUARD_ENDED] = "too-late"};
 	return kind < ARRAY_SIZE(names) ? names[kind] : NULL;
 }
 
@@ -18,6 +21,8 @@ const char *verdict_point_name(uint32_t point)
 	                                    [GUARD_AT_CONNECT] = "connect",
 	                                    [GUARD_AT_BIND] = "bind",
 	                                    [GUARD_AT_SENDMSG] = "sendmsg"};
+	if (point >= GUARD_AFTER && point < GUARD_AFTER + POINT_COUNT)
+		return policy_point_name((enum policy_point)(point - GUARD_AFTER));
 	return point < ARRAY_SIZE(names) ? names[point] : NULL;
 }
 

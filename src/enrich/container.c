@@ -307,6 +307,12 @@ void containers_assign(struct enrich *e, struct process *p, bool image_changed)
 	find_users(e, c, p);
 }
 
+bool containers_settled(const struct enrich *e, const struct process *p)
+{
+	const struct container *c = p->container ? p->container : map_get(&e->containers->by_cgroup, p->cgroup);
+	return !c || c->known || c->tries >= TRIES_MAX;
+}
+
 void containers_reconsider(struct enrich *e)
 {
 	size_t position = 0;

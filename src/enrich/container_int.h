@@ -17,6 +17,8 @@ void containers_free(struct containers *all);
 size_t containers_count(const struct containers *all);
 /* Sets p->container, after p's control group, image or namespaces became known or changed. */
 void containers_assign(struct enrich *e, struct process *p, bool image_changed);
+/* Is it decided whether p is in a container, and in which? */
+bool containers_settled(const struct enrich *e, const struct process *p);
 void containers_reconsider(struct enrich *e);                      /* the host's namespaces became known */
 void containers_read_users(struct enrich *e, struct container *c); /* if they changed */
 void containers_tick(struct enrich *e);

@@ -69,6 +69,25 @@ struct enrich_process {
 bool enrich_process_get(struct enrich *e, uint32_t pid, uint64_t start_ns, struct enrich_process *ret_process);
 /* Another number once something that enrich_process_get() told may have changed. */
 uint64_t enrich_process_outdated(const struct enrich *e);
+/* Who a process is, as a policy's scope asks. Texts are borrowed until the next event; empty: not known, or none. */
+struct enrich_actor {
+	uint32_t pid;
+	uint64_t start_ns;
+	uint32_t uid; /* effective */
+	uint32_t device;
+	uint64_t inode;     /* of its program; device as in fd_info */
+	uint64_t cgroup_id; /* of the default hierarchy; 0: not known */
+	struct str cgroup;  /* path there */
+	struct str unit, name;
+	bool contained; /* in a container, with what follows */
+	bool settled;   /* it will not turn out later to be in a container */
+	struct str container_id, container_name, repository, tag;
+};
+/* Of the acting process. False: it is not known. */
+bool enrich_actor_get(const struct enrich_view *view, struct enrich_actor *ret_actor);
+/* Each living process of user space. */
+void enrich_each_actor(const struct enrich *e, void (*call)(void *userdata, const struct enrich_actor *actor),
+                       void *userdata);
 /* Do the tables need events of that type, whatever rules want? Those of opened files: only if the call made the file. */
 bool enrich_needs(enum event_type type);
 /* Now and then (once a second): forgets ended processes, looks again at watched files. */

@@ -49,6 +49,8 @@ const char *policy_scope_name(enum policy_scope_kind scope);
 const char *policy_scope_left(enum policy_scope_kind scope); /* what an attacker can do about it */
 const char *policy_effect_name(enum policy_effect effect);   /* "prevents" … */
 
+bool policy_point_has_event(enum policy_point point, enum event_type type); /* does it happen there? */
+
 /* ---- policies ---- */
 
 /* How a test of a policy's condition is decided at a point. */
@@ -164,6 +166,8 @@ struct policy_route {
 /* Walks: start with NULL, NULL at the end. */
 const struct policy_route *policy_route_next(const struct policy_route *after);
 
+/* Does picket itself do it, when it judges the event? */
+bool policy_route_follows(const struct policy_route *route);
 /* How a policy is enforced at one of its points: the first route that the kernel has and that the policy lets be.
  * NULL: none; *ret_why, unless NULL, is then a static sentence. */
 const struct policy_route *policy_route_choose(const struct policy *p, enum policy_point point,

@@ -339,7 +339,8 @@ static bool matches_as(struct breadth *b, enum policy_point point, const struct 
 {
 	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++) {
 		struct attempt_source s = {.point = point, .attempt = a};
-		if (!event_set_has(&b->events, type) || !event_type_info(type)->name || !point_has_event(point, type))
+		if (!event_set_has(&b->events, type) || !event_type_info(type)->name ||
+		    !policy_point_has_event(point, type))
 			continue;
 		probe_source_init(&s.probe, probe, (enum event_type)type);
 		s.probe.known = known;

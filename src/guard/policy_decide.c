@@ -184,7 +184,7 @@ static unsigned decide_events(struct deciding *d)
 		const struct filter_step *steps;
 		size_t count;
 		arena_init(&scratch, STEPS_BYTES_MAX);
-		if (!event_type_info(type)->name || !point_has_event(d->point, type))
+		if (!event_type_info(type)->name || !policy_point_has_event(d->point, type))
 			continue;
 		d->skipped = d->skipped || !event_set_has(&events, type);
 		if (!event_set_has(&events, type))
@@ -217,7 +217,7 @@ static void tell_never(struct deciding *d)
 	size_t length = 0;
 	for (unsigned type = 1; type < EVENT_TYPE_MAX && d->point != POINT_EVENT; type++) {
 		const char *name = event_type_info(type)->name;
-		if (name && point_has_event(d->point, type) && length + strlen(name) + 3 < sizeof(n.text)) {
+		if (name && policy_point_has_event(d->point, type) && length + strlen(name) + 3 < sizeof(n.text)) {
 			memcpy(n.text + length, length ? ", " : "  ", 2);
 			memcpy(n.text + length + 2, name, strlen(name) + 1);
 			length += 2 + strlen(name);

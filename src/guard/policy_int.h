@@ -41,7 +41,6 @@ struct names point_fields(enum policy_point point);  /* that a guard reads there
 bool action_takes_point(enum policy_action action, enum policy_point point);
 bool action_needs_point(enum policy_action action);        /* there are several */
 enum policy_point action_point(enum policy_action action); /* the only one */
-bool point_has_event(enum policy_point point, enum event_type type);
 const struct policy_key *key_find(const char *where, struct str name);
 /* Why no policy may name this program; NULL: it may. */
 const char *protected_why(struct str path);

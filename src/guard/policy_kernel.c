@@ -46,6 +46,12 @@ static bool follows_events(enum policy_point point)
 	return point == POINT_EVENT || point == POINT_NETWORK;
 }
 
+bool policy_route_follows(const struct policy_route *route)
+{
+	return route->mechanism == MECHANISM_SIGNAL_AFTER || route->mechanism == MECHANISM_EVENT ||
+	       follows_events(route->point);
+}
+
 static bool takes_error(const struct policy_route *route, int error)
 {
 	bool only_eperm = route->mechanism == MECHANISM_FANOTIFY || route->hook == GUARD_HOOK_CGROUP_DEVICE ||
@@ -62,8 +68,7 @@ static bool is_fit(const struct policy *p, const struct policy_route *route, con
 	enum why miss = WHY_NO_HOOK;
 	if (!kernel->has[route->hook])
 		miss = WHY_NO_HOOK;
-	else if (route->effect == EFFECT_PREVENTS && !follows_events(route->point) &&
-	         !p->decisions[route->point].synchronous)
+	else if (!policy_route_follows(route) && !p->decisions[route->point].synchronous)
 		miss = WHY_NOT_SYNCHRONOUS;
 	else if (route->effect == EFFECT_REACTS && !follows_events(route->point) && !p->reaction)
 		miss = WHY_REACTION;

@@ -175,7 +175,7 @@ struct names point_names(enum policy_action action)
 	return n;
 }
 
-bool point_has_event(enum policy_point point, enum event_type type)
+bool policy_point_has_event(enum policy_point point, enum event_type type)
 {
 	static const struct {
 		enum policy_point point;

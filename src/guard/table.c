@@ -97,7 +97,7 @@ static bool find_alternatives(struct table_maker *m, enum policy_point point, st
 		const struct filter_step *steps;
 		size_t count;
 		bool known = false;
-		if (!event_type_info(type)->name || !point_has_event(point, type))
+		if (!event_type_info(type)->name || !policy_point_has_event(point, type))
 			continue;
 		int r = filter_steps(m->policy->condition, type, &m->scratch, &steps, &count);
 		if (r < 0) {
@@ -132,11 +132,26 @@ static bool make_formula(struct table_maker *m, enum policy_point point, struct 
 
 /* ---- policies ---- */
 
+/* What user space does, because it is about what has happened. */
+static bool add_reaction(struct table_maker *m, enum policy_point point, uint32_t index)
+{
+	if (!m->options->judged)
+		table_error(m, "at %s it acts after the fact, for which picket must run: picket run --policies",
+		            policy_point_name(point));
+	else if (m->policy->device_count)
+		table_error(m, "after the fact, picket does not know the numbers of a device");
+	m->table->reacts[index] |= 1u << point;
+	m->table->image.reactions |= m->policy->action != ACTION_ALERT;
+	return !m->failed;
+}
+
 static bool add_point(struct table_maker *m, enum policy_point point, uint32_t index, struct guard_policy *p)
 {
 	const char *why = NULL;
 	const struct policy_route *route = policy_route_choose(m->policy, point, m->kernel, &why);
 	int at = guard_point_of(point);
+	if (route && route->built && policy_route_follows(route))
+		return add_reaction(m, point, index);
 	if (!route || !route->built || at < 0) {
 		table_error(m, "%s", route ? "this build has no guard for it yet" : why);
 		return false;
@@ -169,7 +184,7 @@ static void compile(struct table_maker *m, const struct policy *policy)
 	        .budget_share = policy->budget.share,
 	};
 	snprintf(p->name, sizeof(p->name), "%s", policy->name);
-	bool good = table_scope(m, &p->scope);
+	bool good = table_scope(m, index, &p->scope);
 	for (enum policy_point point = 0; point < POINT_COUNT && good; point++)
 		if (policy->points & 1u << point)
 			good = add_point(m, point, index, p);
@@ -202,7 +217,7 @@ int guard_table_new(const struct policy_set *set, const struct policy_kernel *ke
 	if (table_within(&m)) {
 		table_protect(&m);
 		for (size_t i = 0; i < policy_set_count(set) && !m.error; i++)
-			if (policy_set_get(set, i)->action != ACTION_ALERT)
+			if (policy_set_get(set, i)->action != ACTION_ALERT || options->judged)
 				compile(&m, policy_set_get(set, i));
 	}
 	arena_done(&m.scratch);
@@ -227,4 +242,9 @@ const struct guard_image *guard_table_image(const struct guard_table *t)
 const struct policy *guard_table_policy(const struct guard_table *t, uint32_t index)
 {
 	return index < t->image.policy_count ? t->sources[index] : NULL;
+}
+
+uint32_t guard_table_reacts(const struct guard_table *t, uint32_t index)
+{
+	return index < t->image.policy_count ? t->reacts[index] : 0;
 }

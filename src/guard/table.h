@@ -11,6 +11,8 @@
 struct guard_table_options {
 	const char *cgroup; /* policies act only in this cgroup v2 directory and below; NULL: as they say */
 	const char *root;   /* where cgroup2 is mounted; NULL: looked up */
+	/* The caller judges events, acts on what has happened and raises alerts, and feeds the scopes that it must look up. */
+	bool judged;
 };
 
 struct guard_table;
@@ -23,6 +25,8 @@ int guard_table_new(const struct policy_set *set, const struct policy_kernel *ke
 void guard_table_free(struct guard_table *t);                                         /* NULL is allowed */
 const struct guard_image *guard_table_image(const struct guard_table *t);             /* borrowed */
 const struct policy *guard_table_policy(const struct guard_table *t, uint32_t index); /* NULL: no such index */
+/* Bits of enum policy_point: where the policy is the caller's to carry out. */
+uint32_t guard_table_reacts(const struct guard_table *t, uint32_t index);
 bool guard_cgroup_root(char *ret_path, size_t size); /* where cgroup2 is mounted; false: nowhere */
 
 #endif

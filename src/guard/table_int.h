@@ -15,6 +15,7 @@ struct guard_table {
 	const struct policy *sources[GUARD_POLICIES_MAX];
 	struct guard_policy policies[GUARD_POLICIES_MAX];
 	uint32_t modes[GUARD_POLICIES_MAX];
+	uint32_t reacts[GUARD_POLICIES_MAX];
 	struct guard_test tests[GUARD_TESTS_MAX];
 	struct guard_text_key texts[GUARD_TEXTS_MAX];
 	struct guard_number_key numbers[GUARD_NUMBERS_MAX];
@@ -44,7 +45,8 @@ bool table_test(struct table_maker *m, enum policy_point point, const struct fil
                 bool *ret_negated);
 
 /* ---- table_scope.c ---- */
-bool table_scope(struct table_maker *m, struct guard_scope *ret_scope);
+/* index: of the policy. */
+bool table_scope(struct table_maker *m, uint32_t index, struct guard_scope *ret_scope);
 bool table_within(struct table_maker *m);  /* looks up options->cgroup and the root */
 void table_protect(struct table_maker *m); /* what of the protected programs is on this host */
 

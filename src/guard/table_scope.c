@@ -134,20 +134,43 @@ static bool add_executable(struct table_maker *m, const char *value, struct guar
 	return true;
 }
 
-bool table_scope(struct table_maker *m, struct guard_scope *ret_scope)
+/* Scopes that picket looks up: which control groups they are, it tells the guards while it runs. */
+static bool is_looked_up(enum policy_scope_kind kind)
+{
+	return kind == SCOPE_UNIT || kind == SCOPE_CONTAINER || kind == SCOPE_IMAGE;
+}
+
+static bool add_looked_up(struct table_maker *m, enum policy_scope_kind kind, uint32_t index, struct guard_scope *s)
+{
+	if (!m->options->judged) {
+		table_error(
+		        m, "which control groups a scope '%s' is, picket finds out when it runs: picket run --policies",
+		        policy_scope_name(kind));
+		return false;
+	}
+	s->members = index + 1;
+	return true;
+}
+
+static bool add_key(struct table_maker *m, enum policy_scope_kind kind, struct guard_scope *s)
 {
 	static bool (*const adders[SCOPE_COUNT])(struct table_maker * m, const char *value, struct guard_scope *s) = {
 	        [SCOPE_CGROUP] = add_cgroup, [SCOPE_USER] = add_user, [SCOPE_EXECUTABLE] = add_executable};
+	const struct policy_texts *texts = &m->policy->scope[kind];
+	for (size_t k = 0; k < texts->count; k++)
+		if (!adders[kind](m, texts->items[k], s))
+			return false;
+	return true;
+}
+
+bool table_scope(struct table_maker *m, uint32_t index, struct guard_scope *ret_scope)
+{
 	struct guard_scope s = {0};
 	for (enum policy_scope_kind i = 0; i < SCOPE_COUNT; i++) {
-		const struct policy_texts *texts = &m->policy->scope[i];
-		if (texts->count && !adders[i]) {
-			table_error(m, "guards of this build have no scope '%s' yet", policy_scope_name(i));
+		if (!m->policy->scope[i].count)
+			continue;
+		if (!(is_looked_up(i) ? add_looked_up(m, i, index, &s) : add_key(m, i, &s)))
 			return false;
-		}
-		for (size_t k = 0; k < texts->count; k++)
-			if (!adders[i](m, texts->items[k], &s))
-				return false;
 	}
 	if (m->within.id && !s.cgroups)
 		s.cgroup[s.cgroups++] = m->within;

@@ -93,7 +93,7 @@ static void describe_calls(struct tracing_hook *hook)
 	for (enum policy_point point = 0; point < POINT_COUNT && hook->point == POINT_EVENT; point++) {
 		bool all = point != POINT_NETWORK && action_takes_point(ACTION_DENY, point);
 		for (size_t i = 0; i < hook->event_count; i++)
-			all = all && point_has_event(point, hook->events[i]);
+			all = all && policy_point_has_event(point, hook->events[i]);
 		if (all)
 			hook->point = point;
 	}

@@ -19,6 +19,7 @@
 #pragma GCC diagnostic pop
 
 #define PREFIX "guard_"
+#define REACT "guard_react" /* is run, not attached */
 #define VERDICTS_BYTES (256u << 10)
 #define POLL_BATCH 4096
 
@@ -73,6 +74,8 @@ static const struct guard_program *find_program(const struct bpf_program *progra
 static bool is_needed(const struct guard_image *image, const struct bpf_program *program)
 {
 	const struct guard_program *p = find_program(program);
+	if (strcmp(bpf_program__name(program), REACT) == 0)
+		return image->reactions;
 	return p && image->points[p->point].count;
 }
 
@@ -208,7 +211,7 @@ int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *r
 	_cleanup_(base_close_fd) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : 0;
 	for (struct bpf_program *p = NULL; r == 0 && (p = bpf_object__next_program(g->bpf->obj, p));)
-		if (bpf_program__autoload(p))
+		if (bpf_program__autoload(p) && bpf_program__type(p) != BPF_PROG_TYPE_SYSCALL)
 			r = add_link(g, attach(p, fd));
 	if (r < 0)
 		fail(reterr_failure, cgroup, r);
@@ -270,6 +273,27 @@ int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode)
 	state.tripped = GUARD_NOT_TRIPPED;
 	state.actions = state.processes = state.attempts = 0;
 	return guards_set_state(g, policy, &state);
+}
+
+int guards_react(struct guards *g, struct guard_reaction *r)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = r, .ctx_size_in = sizeof(*r));
+	r->verdict = GUARD_SPARED;
+	return bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.guard_react), &run) ? -errno : 0;
+}
+
+int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how)
+{
+	const struct guard_member_key key = {.members = members, .cgroup_id = cgroup_id};
+	const uint8_t value = (uint8_t)how;
+	int r = put(g->bpf->maps.guard_members, &key, &value);
+	return r == -E2BIG ? -ENOSPC : r;
+}
+
+void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id)
+{
+	const struct guard_member_key key = {.members = members, .cgroup_id = cgroup_id};
+	(void)bpf_map_delete_elem(bpf_map__fd(g->bpf->maps.guard_members), &key);
 }
 
 struct polling {

@@ -25,6 +25,7 @@ struct guard_image {
 	size_t net_count;
 	const struct guard_protected_key *protected;
 	size_t protected_count;
+	bool reactions; /* some policies act on what has happened: guards_react() is asked */
 };
 
 struct guards;
@@ -46,6 +47,13 @@ int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_stat
 /* The verdicts since the last call, a bounded number at once. Returns how many, or -errno. */
 ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct guard_verdict *verdict), void *userdata)
         must_check;
+/* May a policy act on a process after the fact? Bounded and counted as what guards do: mode, breaker, lease, protected programs.
+ * r->verdict says what becomes of it. Returns 0; -errno: it may not. */
+int guards_react(struct guards *g, struct guard_reaction *r) must_check;
+/* A control group becomes, or is no longer, one that policies with that number of scope.members are for.
+ * Returns 0; -ENOSPC: GUARD_MEMBERS_MAX are; -errno. */
+int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how) must_check;
+void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id);
 int guards_fd(const struct guards *g); /* readable when there are verdicts */
 /* The id and depth of a cgroup v2 directory, as guards compare them. */
 int guards_cgroup(const char *path, struct guard_cgroup *ret_cgroup) must_check;

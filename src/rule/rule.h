@@ -82,6 +82,7 @@ struct rule {
 	struct event_set events;
 	const struct rule_sample *samples; /* picket's own key "samples": see rule_sample */
 	size_t sample_count;
+	const void *owner; /* of a guest: see rule_set_add_guests(); NULL: it is a rule */
 };
 
 /* One sample event of a rule: values of fields, by which `picket rules test` judges the rule. */
@@ -124,6 +125,17 @@ struct rule_written {
 };
 void rule_set_each_written(const struct rule_set *s, void (*call)(void *userdata, const struct rule_written *w),
                            void *userdata);
+/* Conditions that are judged with the rules, for others: when one matches, a struct rule with that owner is among those that
+ * matched. They are no rules of the set otherwise: not counted, found, or turned on and off. Once, after compile; conditions are
+ * the set's own, of rule_set_condition() or of filter_new(); they are borrowed as long as events are judged.
+ * Returns 0; -EBUSY; -ENOMEM. */
+struct rule_guest {
+	const char *name;
+	const struct filter *condition;
+	const void *owner;
+};
+int rule_set_add_guests(struct rule_set *s, const struct rule_guest *guests, size_t count) must_check;
+bool rule_set_has_guests(const struct rule_set *s);
 size_t rule_set_count(const struct rule_set *s);
 const struct rule *rule_set_get(const struct rule_set *s, size_t i); /* in order of first definition */
 const struct rule *rule_set_find(const struct rule_set *s, struct str name);

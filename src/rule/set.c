@@ -16,6 +16,8 @@ struct rule_set {
 	size_t file_count, file_capacity;
 	struct collection collection;
 	struct compiled compiled;
+	struct rule_entry *guests; /* numbered behind the rules */
+	size_t guest_count;
 	bool is_compiled, is_forgotten; /* the files are no longer there */
 	struct type_rules by_type[EVENT_TYPE_MAX];
 	const struct rule_entry **index; /* what by_type points into */
@@ -54,6 +56,7 @@ void rule_set_free(struct rule_set *s)
 	map_done(&s->names);
 	files_free(s);
 	free(s->index);
+	free(s->guests);
 	free(s);
 }
 
@@ -181,13 +184,23 @@ static bool is_on(const struct rule_entry *e)
 	return e->cond && e->rule.enabled;
 }
 
+static size_t entry_count(const struct rule_set *s)
+{
+	return s->compiled.count + s->guest_count;
+}
+
+static const struct rule_entry *entry_get(const struct rule_set *s, size_t i)
+{
+	return i < s->compiled.count ? &s->compiled.rules[i] : &s->guests[i - s->compiled.count];
+}
+
 /* Needs no memory: the index has room for rules that are off. */
 static void fill_index(struct rule_set *s)
 {
 	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++)
 		s->by_type[type].count = 0;
-	for (size_t i = 0; i < s->compiled.count; i++) {
-		const struct rule_entry *e = &s->compiled.rules[i];
+	for (size_t i = 0; i < entry_count(s); i++) {
+		const struct rule_entry *e = entry_get(s, i);
 		for (unsigned type = 0; is_on(e) && type < EVENT_TYPE_MAX; type++) {
 			if (event_set_has(&e->rule.events, type))
 				s->by_type[type].items[s->by_type[type].count++] = e;
@@ -198,16 +211,19 @@ static void fill_index(struct rule_set *s)
 static int make_index(struct rule_set *s)
 {
 	size_t total = 0, counts[EVENT_TYPE_MAX] = {0};
-	for (size_t i = 0; i < s->compiled.count; i++) {
+	for (size_t i = 0; i < entry_count(s); i++) {
+		const struct rule_entry *e = entry_get(s, i);
 		for (unsigned type = 0; type < EVENT_TYPE_MAX; type++) {
-			bool has = s->compiled.rules[i].cond && event_set_has(&s->compiled.rules[i].rule.events, type);
+			bool has = e->cond && event_set_has(&e->rule.events, type);
 			counts[type] += has;
 			total += has;
 		}
 	}
-	s->index = calloc(MAX(total, (size_t)1), sizeof(*s->index));
-	if (!s->index)
+	const struct rule_entry **index = calloc(MAX(total, (size_t)1), sizeof(*index));
+	if (!index)
 		return -ENOMEM;
+	free(s->index);
+	s->index = index;
 	const struct rule_entry **next = s->index;
 	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++) {
 		s->by_type[type].items = next;
@@ -273,6 +289,39 @@ int rule_set_condition(struct rule_set *s, struct doc_file *f, const struct doc_
 	return compile_inline(&s->collection, &s->compiled, text, reterr_diags, ret_filter);
 }
 
+static int guest_init(struct rule_set *s, const struct rule_guest *guest, struct rule_entry *e)
+{
+	e->rule = (struct rule){
+	        .name = guest->name, .condition = guest->condition, .enabled = true, .owner = guest->owner};
+	e->cond = (struct cond *)filter_cond(guest->condition);
+	filter_events(guest->condition, &e->rule.events);
+	return cond_number(e->cond, &s->numbers);
+}
+
+int rule_set_add_guests(struct rule_set *s, const struct rule_guest *guests, size_t count)
+{
+	int r = 0;
+	if (!s->is_compiled || s->guest_count)
+		return -EBUSY;
+	s->guests = calloc(MAX(count, (size_t)1), sizeof(*s->guests));
+	if (!s->guests)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = guest_init(s, &guests[i], &s->guests[i]);
+	if (r < 0) {
+		free(s->guests);
+		s->guests = NULL;
+		return r;
+	}
+	s->guest_count = count;
+	return make_index(s);
+}
+
+bool rule_set_has_guests(const struct rule_set *s)
+{
+	return s->guest_count > 0;
+}
+
 /* ---- asking ---- */
 
 struct type_rules rule_set_of_type(const struct rule_set *s, unsigned type)
@@ -287,7 +336,7 @@ const struct collection *rule_set_collection(const struct rule_set *s)
 
 size_t rule_set_index(const struct rule_set *s, const struct rule_entry *rule)
 {
-	return (size_t)(rule - s->compiled.rules);
+	return rule->rule.owner ? s->compiled.count + (size_t)(rule - s->guests) : (size_t)(rule - s->compiled.rules);
 }
 
 const struct cond_numbers *rule_set_numbers(const struct rule_set *s)
@@ -356,8 +405,8 @@ void rule_set_min_priority(struct rule_set *s, enum rule_priority least)
 void rule_set_events(const struct rule_set *s, struct event_set *ret_set)
 {
 	*ret_set = (struct event_set){0};
-	for (size_t i = 0; i < s->compiled.count; i++) {
-		const struct rule_entry *e = &s->compiled.rules[i];
+	for (size_t i = 0; i < entry_count(s); i++) {
+		const struct rule_entry *e = entry_get(s, i);
 		for (size_t k = 0; is_on(e) && k < ARRAY_SIZE(ret_set->bits); k++)
 			ret_set->bits[k] |= e->rule.events.bits[k];
 	}
@@ -365,9 +414,10 @@ void rule_set_events(const struct rule_set *s, struct event_set *ret_set)
 
 bool rule_set_uses_field(const struct rule_set *s, enum field_id id)
 {
-	for (size_t i = 0; i < s->compiled.count; i++) {
-		const struct rule_entry *e = &s->compiled.rules[i];
-		if (is_on(e) && (cond_uses_field(e->cond, id) || format_uses_field(e->rule.output, id)))
+	for (size_t i = 0; i < entry_count(s); i++) {
+		const struct rule_entry *e = entry_get(s, i);
+		if (is_on(e) &&
+		    (cond_uses_field(e->cond, id) || (e->rule.output && format_uses_field(e->rule.output, id))))
 			return true;
 	}
 	return false;
@@ -394,9 +444,10 @@ void rule_set_each_path(const struct rule_set *s, void (*call)(void *userdata, s
 {
 	struct each_path each = {.call = call, .userdata = userdata};
 	map_init(&each.seen, RULE_NODES_MAX);
-	for (size_t i = 0; i < s->compiled.count; i++) {
-		if (s->compiled.rules[i].cond)
-			cond_each_path(s->compiled.rules[i].cond, call_once, &each);
+	for (size_t i = 0; i < entry_count(s); i++) {
+		const struct rule_entry *e = entry_get(s, i);
+		if (e->cond)
+			cond_each_path(e->cond, call_once, &each);
 	}
 	map_done(&each.seen);
 }

@@ -80,20 +80,20 @@ shown() {
 shown check mail.yaml
 shown explain --policies mail.yaml web-sends-no-mail
 shown check curl.yaml
-shown check --hooks events,signal-call shadow.yaml
+shown check --hooks events shadow.yaml
 shown import tetragon.yaml
 
 # ---- exit codes and forms ----
 check_policy "impossible here" 3 "POLICY_ERR_KERNEL" check --hooks events "$dir/shadow.yaml"
 check_policy "the language alone" 0 "^ok: 1 policy" check --hooks any "$dir/shadow.yaml"
 sed 's/at: file-open/&\n  reaction: allowed/' "$dir/shadow.yaml" >"$dir/reacts.yaml"
-check_policy "reaction allowed" 0 "^ok: 1 policy" check --hooks signal-call "$dir/reacts.yaml"
-check_policy "it reacts" 0 "^reacts  *watch  *private" list --hooks signal-call "$dir/reacts.yaml"
-check_policy "it prevents" 0 "^prevents  *watch  *private" list --hooks lsm,signal-call "$dir/reacts.yaml"
+check_policy "reaction allowed" 0 "^ok: 1 policy" check --hooks events "$dir/reacts.yaml"
+check_policy "it reacts" 0 "^reacts  *watch  *private" list --hooks events "$dir/reacts.yaml"
+check_policy "it prevents" 0 "^prevents  *watch  *private" list --hooks lsm,events "$dir/reacts.yaml"
 check_policy "list, impossible" 0 "^impossible  *watch  *private" list --hooks events "$dir/shadow.yaml"
 check_policy "list --json" 0 '^\[{"name":"private","version":1,.*"verdict":"prevents"' list --json --hooks lsm "$dir/shadow.yaml"
 check_policy "check --json" 1 '"messages":\[{"level":"error","code":"POLICY_ERR","file":".*curl.yaml","line":3,"column":36,' check --json --hooks all "$dir/curl.yaml"
-check_policy "explain, impossible" 3 "this kernel has no hook for it" explain --hooks events --policies "$dir/shadow.yaml" private
+check_policy "explain, impossible" 3 "this kernel cannot prevent it" explain --hooks events --policies "$dir/shadow.yaml" private
 check_policy "explain, widened" 0 "takes all alike" explain --hooks lsm --policies "$dir/shadow.yaml" private
 check_policy "explain, no such policy" 1 "no policy \"public\"" explain --hooks all --policies "$dir/shadow.yaml" public
 check_policy "explain --json" 0 '"at":\[{"point":"file-open","effect":"prevents",' explain --json --hooks lsm --policies "$dir/shadow.yaml" private

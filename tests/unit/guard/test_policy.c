@@ -243,7 +243,7 @@ static void test_reaction_allowed(void **state)
 	const struct policy *p = policies_one(&all);
 	assert_false(p->decisions[POINT_EXEC].synchronous);
 	assert_int_equal(how_of(p, POINT_EXEC, "proc.cmdline"), HOW_EVENT);
-	struct policy_kernel k = kernel_with("lsm signal-exec");
+	struct policy_kernel k = kernel_with("lsm signal-exec events");
 	assert_int_equal(policy_route_choose(p, POINT_EXEC, &k, NULL)->effect, EFFECT_REACTS);
 	policies_done(&all);
 }
@@ -281,11 +281,11 @@ static void test_routes(void **state)
 	assert_route(exec, POINT_EXEC, "fanotify-exec signal-exec", MECHANISM_FANOTIFY, EFFECT_PREVENTS);
 	assert_route(exec, POINT_EXEC, "signal-exec", -1, 0);
 	assert_route(open, POINT_FILE_OPEN, "lsm", MECHANISM_LSM, EFFECT_PREVENTS);
-	assert_route(open, POINT_FILE_OPEN, "signal-call", -1, 0);
-	assert_route(open_reacts, POINT_FILE_OPEN, "signal-call", MECHANISM_SIGNAL_AFTER, EFFECT_REACTS);
-	assert_route(open_reacts, POINT_FILE_OPEN, "lsm signal-call", MECHANISM_LSM, EFFECT_PREVENTS);
+	assert_route(open, POINT_FILE_OPEN, "events", -1, 0);
+	assert_route(open_reacts, POINT_FILE_OPEN, "events", MECHANISM_SIGNAL_AFTER, EFFECT_REACTS);
+	assert_route(open_reacts, POINT_FILE_OPEN, "lsm events", MECHANISM_LSM, EFFECT_PREVENTS);
 	assert_route(open_reacts, POINT_FILE_OPEN, "", -1, 0);
-	assert_route(kill, POINT_EVENT, "signal-call", MECHANISM_SIGNAL_AFTER, EFFECT_REACTS);
+	assert_route(kill, POINT_EVENT, "events", MECHANISM_SIGNAL_AFTER, EFFECT_REACTS);
 }
 
 static void test_error_of_hook(void **state)

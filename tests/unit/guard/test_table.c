@@ -8,9 +8,9 @@
 #define CONNECT HEAD "  action: deny\n  at: connect\n"
 #define KILL HEAD "  action: kill\n  at: exec\n"
 
-static struct guard_table *compile(struct policies *all, const char *text)
+static struct guard_table *compile_for(struct policies *all, const char *text, bool judged)
 {
-	const struct guard_table_options options = {.cgroup = NULL};
+	const struct guard_table_options options = {.judged = judged};
 	const struct policy_kernel kernel =
 	        kernel_with("cgroup-connect cgroup-bind cgroup-sendmsg signal-exec lsm events");
 	struct guard_table *table = NULL;
@@ -22,6 +22,11 @@ static struct guard_table *compile(struct policies *all, const char *text)
 	assert_int_equal(r, table ? 0 : -EINVAL);
 	assert_int_equal(all->diags.errors > 0, !table);
 	return table;
+}
+
+static struct guard_table *compile(struct policies *all, const char *text)
+{
+	return compile_for(all, text, false);
 }
 
 static void assert_steps(const char *text, enum guard_point point, const char *steps)
@@ -136,7 +141,7 @@ static void test_refused(void **state)
 	                "no guard for it yet");
 	assert_no_table(CONNECT "  condition: evt.type = connect and proc.cmdline contains x\n",
 	                "no guard of this build");
-	assert_no_table(CONNECT "  scope: {unit: a.service}\n", "no scope 'unit' yet");
+	assert_no_table(CONNECT "  scope: {unit: a.service}\n", "a scope 'unit' is");
 	assert_no_table(CONNECT "  scope: {user: nobody-has-this-name}\n", "there is no user");
 	assert_no_table(CONNECT "  scope: {executable: /no/such/program}\n", "No such file");
 	assert_no_table(CONNECT "  scope: {cgroup: /no/such/group}\n", "the control group /no/such/group");
@@ -175,12 +180,47 @@ static void test_scope(void **state)
 	policies_done(&all);
 }
 
+static uint32_t reacts_of(const char *text, struct guard_scope *ret_scope)
+{
+	struct policies all;
+	struct guard_table *table = compile_for(&all, text, true);
+	if (!table)
+		policies_print(&all);
+	assert_non_null(table);
+	uint32_t reacts = guard_table_reacts(table, 0);
+	assert_int_equal(guard_table_reacts(table, 1), 0);
+	assert_int_equal(guard_table_image(table)->reactions,
+	                 reacts && guard_table_policy(table, 0)->action != ACTION_ALERT);
+	*ret_scope = guard_table_image(table)->policies[0].scope;
+	guard_table_free(table);
+	policies_done(&all);
+	return reacts;
+}
+
+/* What is left to who judges events, and refused where nobody does. */
+static void test_reactions(void **state)
+{
+	(void)state;
+	struct guard_scope scope;
+	const char *kill = HEAD "  action: kill\n  at: event\n  rule: shell started\n";
+	assert_int_equal(reacts_of(kill, &scope), 1u << POINT_EVENT);
+	assert_int_equal(scope.members, 0);
+	assert_int_equal(reacts_of(HEAD "  action: alert\n  rule: shell started\n", &scope), 1u << POINT_EVENT);
+	assert_int_equal(reacts_of(HEAD "  action: deny\n  at: [connect, file-open]\n  reaction: allowed\n"
+	                                "  condition: evt.type in (connect, open) and evt.num > 1\n",
+	                           &scope),
+	                 1u << POINT_CONNECT | 1u << POINT_FILE_OPEN);
+	assert_int_equal(reacts_of(CONNECT "  scope: {unit: a.service, image: x}\n", &scope), 0);
+	assert_int_equal(scope.members, 1);
+	assert_no_table(kill, "for which picket must run");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),    cmocka_unit_test(test_fixed),
-	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_refused), cmocka_unit_test(test_too_long),
-	        cmocka_unit_test(test_scope),
+	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),      cmocka_unit_test(test_fixed),
+	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_reactions), cmocka_unit_test(test_refused),
+	        cmocka_unit_test(test_too_long),    cmocka_unit_test(test_scope),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

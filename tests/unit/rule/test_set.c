@@ -520,6 +520,44 @@ static void test_switching_rules(void **state)
 	loaded_done(&l);
 }
 
+/* Judged as rules are, by the evaluator and by programs; otherwise no rules of the set. */
+static void test_guests(void **state)
+{
+	(void)state;
+	struct loaded l = load_text(RULE("A", "evt.type = open") RULE("B", "evt.type = mkdir") "  enabled: false\n");
+	_cleanup_(diag_list_done) struct diag_list diags;
+	struct filter *own;
+	struct rule_programs *programs;
+	const struct rule *matched[4];
+	struct event_set events;
+	const int owners[2] = {0};
+	diag_list_init(&diags, 4);
+	assert_int_equal(filter_new(STR("evt.type in (open, rmdir)"), "own", &diags, &own), 0);
+	const struct rule_guest guests[] = {{"P", rule_set_find(l.set, STR("B"))->condition, &owners[0]},
+	                                    {"Q", own, &owners[1]}};
+	assert_int_equal(rule_set_add_guests(l.set, guests, 2), 0);
+	assert_int_equal(rule_set_add_guests(l.set, guests, 2), -EBUSY);
+	assert_matches(l.set, EVENT_open, MATCH_ALL, "A,Q", "evt.type=open");
+	assert_matches(l.set, EVENT_mkdir, MATCH_ALL, "P", "evt.type=mkdir");
+	assert_int_equal(rule_set_count(l.set), 2);
+	assert_null(rule_set_find(l.set, STR("Q")));
+	rule_set_events(l.set, &events);
+	assert_true(event_set_has(&events, EVENT_rmdir) && event_set_has(&events, EVENT_mkdir));
+
+	assert_int_equal(rule_programs_new(l.set, &programs), 0);
+	const char *const pairs[] = {"evt.type=rmdir", NULL};
+	struct pairs_source source = {.source = {.get = pairs_get}, .pairs = pairs};
+	_cleanup_(arena_done) struct arena arena;
+	arena_init(&arena, 0x10000);
+	assert_int_equal(rule_programs_match(programs, EVENT_rmdir, &source.source, &arena, MATCH_ALL, matched, 4), 1);
+	assert_ptr_equal(matched[0]->owner, &owners[1]);
+	rule_programs_free(programs);
+	rule_set_free(l.set);
+	l.set = NULL;
+	filter_free(own);
+	loaded_done(&l);
+}
+
 static void test_least_priority(void **state)
 {
 	(void)state;
@@ -727,6 +765,7 @@ int main(void)
 	        cmocka_unit_test(test_only_max_are_given_and_all_counted),
 	        cmocka_unit_test(test_matching_without_memory_for_the_cache),
 	        cmocka_unit_test(test_switching_rules),
+	        cmocka_unit_test(test_guests),
 	        cmocka_unit_test(test_least_priority),
 	        cmocka_unit_test(test_fields_in_use),
 	        cmocka_unit_test(test_paths_that_are_named),

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+ *
+ * What user space does after an event is bounded as what guards do: it asks here, by running this program, whether it may.
+ */
+#include "guard.h"
+
+static __always_inline bool guard_reaction_spares(struct guard_attempt *a, const struct guard_file *executable)
+{
+	a->inode = executable->inode;
+	a->device = executable->device;
+	return guard_is_protected(a);
+}
+
+/* Returns enum guard_verdict_kind, or GUARD_SPARED. */
+static __always_inline __u32 guard_reaction_judge(struct guard_attempt *a, __u32 index)
+{
+	struct guard_run r = {.attempt = a, .index = index};
+	struct guard_state *s = bpf_map_lookup_elem(&guard_states, &index);
+
+	r.policy = bpf_map_lookup_elem(&guard_policies, &index);
+	if (!s || !r.policy)
+		return GUARD_SPARED;
+	guard_new_minute(s, bpf_ktime_get_boot_ns());
+	return guard_verdict_of(&r, s);
+}
+
+SEC("syscall")
+int guard_react(struct guard_reaction *c)
+{
+	struct guard_attempt *a = guard_take();
+
+	c->verdict = GUARD_SPARED;
+	if (!a)
+		return 0;
+	a->tgid = c->tgid;
+	if (!guard_reaction_spares(a, &c->executables[0]) && !guard_reaction_spares(a, &c->executables[1]))
+		c->verdict = guard_reaction_judge(a, c->policy);
+	a->busy = 0;
+	return 0;
+}
