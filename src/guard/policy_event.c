@@ -188,7 +188,7 @@ enum policy_answer policy_ask(const struct policy *p, enum event_type type, cons
 {
 	enum policy_answer answer = POLICY_NOT_ASKED;
 	for (enum policy_point point = 0; point < POINT_COUNT && answer < POLICY_MATCHES; point++) {
-		if (!(p->points & 1u << point) || !point_has_event(point, type) ||
+		if (!(p->points & 1u << point) || !policy_point_has_event(point, type) ||
 		    !reaches_point(point, type, event, arena))
 			continue;
 		if (answer == POLICY_NOT_ASKED && !is_in_scope(p, event, arena))
