@@ -285,15 +285,15 @@ static __always_inline void fd_record(struct scratch *s, struct task_struct *tas
 	record_header(s)->fd = fd_record_file(s, file, fd);
 }
 
-/* The path of a directory's descriptor: the base of a relative path. */
-static __always_inline struct event_slot fd_record_base(struct scratch *s, struct task_struct *task, __s64 fd)
+/* The path of a directory's descriptor of the current process: the base of a relative path. */
+static __always_inline struct event_slot fd_record_base(struct scratch *s, __s64 fd)
 {
 	struct event_slot slot = {};
 	struct file *file;
 
 	if (fd == AT_FDCWD)
-		return path_record_cwd(s, task);
-	file = fd_file(task, fd);
+		return path_record_cwd(s);
+	file = fd_file(bpf_get_current_task_btf(), fd);
 	if (!file) {
 		if (fd >= 0)
 			count(COUNTER_fd_lookup);
@@ -302,15 +302,18 @@ static __always_inline struct event_slot fd_record_base(struct scratch *s, struc
 	return path_record(s, READ(file, file, f_path.dentry), READ(file, file, f_path.mnt));
 }
 
-/* A path that the process named: its text, and its base unless the text is absolute. */
-static __always_inline struct event_path fd_record_path(struct scratch *s, struct task_struct *task, __s64 dirfd,
-                                                        const void *user)
+/* Sets the member of a path that the current process named: its text, which stands in the record, and its base unless
+ * that is absolute. */
+__noinline int fd_record_name(struct scratch *s, __u32 member, __u64 text, __s64 dirfd)
 {
-	struct event_path path = {.text = record_user_text(s, user, EVENT_PATH_MAX)};
+	struct event_path path = {.text = slot_from_word(text)};
 
+	if (!s)
+		return 0;
 	if (path.text.offset && s->record[path.text.offset & RECORD_MASK] != '/')
-		path.base = fd_record_base(s, task, dirfd);
-	return path;
+		path.base = fd_record_base(s, dirfd);
+	record_set_path(s, member, path);
+	return 0;
 }
 
 #endif

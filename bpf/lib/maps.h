@@ -127,6 +127,14 @@ struct path_walk {
 };
 enum path_end { PATH_TOO_DEEP, PATH_TRUNCATED, PATH_OUTSIDE /* of any tree */, PATH_ABSOLUTE };
 
+/* Texts of the record on the way through bpf_loop(): see sieve.h. */
+struct text_walk {
+	__u32 a, b, length;
+	__u32 flags, last;
+	bool differ;
+	__u64 slash, before;
+};
+
 /* Where a record is put together: one for each CPU (sensors run with preemption off), one for the task iterator.
  * Beyond the longest record there is room for one more read of the longest text, so that a masked offset plus a
  * masked length never leaves the value: that is how the verifier sees that every store is inside. */
@@ -141,6 +149,8 @@ struct scratch {
 	__u32 number;   /* see number_unknown() */
 	struct opened opened;
 	struct path_walk walk;
+	struct text_walk text;
+	__u64 arguments[8]; /* of the current system call, if its sensor wants them here */
 	char path[PATH_BUFFER + 256];
 	char record[EVENT_RECORD_MAX + EVENT_ARGV_MAX + 64] __attribute__((aligned(2048)));
 };

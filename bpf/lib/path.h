@@ -135,31 +135,35 @@ static __always_inline struct event_slot path_record(struct scratch *s, struct d
 	return slot_from_word(path_record_word(s, address_of(s, dentry), address_of(s, mnt)));
 }
 
-static __always_inline struct event_slot path_record_cwd(struct scratch *s, struct task_struct *task)
+/* Of the current process. */
+static __always_inline struct event_slot path_record_cwd(struct scratch *s)
 {
-	struct fs_struct *fs = READ(task_struct, task, fs);
+	struct fs_struct *fs = READ_POINTER(bpf_get_current_task_btf(), fs);
 
 	return path_record(s, READ(fs_struct, fs, pwd.dentry), READ(fs_struct, fs, pwd.mnt));
 }
 
-/* Sets the header's root if the task's root is not the root of its mount namespace. */
-static __always_inline void path_record_root(struct scratch *s, struct task_struct *task)
+/* Sets the header's root if the current process's root is not the root of its mount namespace. */
+__noinline int path_record_root(struct scratch *s)
 {
-	struct fs_struct *fs = READ(task_struct, task, fs);
+	struct fs_struct *fs = READ_POINTER(bpf_get_current_task_btf(), fs);
 	struct dentry *root = READ(fs_struct, fs, root.dentry);
 	struct vfsmount *mnt = READ(fs_struct, fs, root.mnt);
 	struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 	struct mount *above = READ(mount, mount, mnt_parent);
+	struct event_slot slot;
 
 	/* The usual root is the root of a mount that stands on the first mount of the namespace, or is it. */
-	if (root == READ(vfsmount, mnt, mnt_root) && (above == mount || above == READ(mount, above, mnt_parent)) &&
-	    READ(mount, mount, mnt_mountpoint) == READ(mount, above, mnt.mnt_root))
-		return;
-	struct event_slot slot = path_record(s, root, mnt);
+	if (!s ||
+	    (root == READ(vfsmount, mnt, mnt_root) && (above == mount || above == READ(mount, above, mnt_parent)) &&
+	     READ(mount, mount, mnt_mountpoint) == READ(mount, above, mnt.mnt_root)))
+		return 0;
+	slot = path_record(s, root, mnt);
 	if ((slot.length & ~SLOT_TRUNCATED) > 1) {
 		record_header(s)->root = slot;
 		record_flag(s, EVENT_F_CHROOT);
 	}
+	return 0;
 }
 
 #endif

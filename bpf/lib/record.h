@@ -176,48 +176,55 @@ static __always_inline struct event_slot record_user_text(struct scratch *s, con
 	return slot_from_word(record_user_text_word(s, (__u64)user, limit));
 }
 
-static __always_inline struct event_slot record_kernel_text(struct scratch *s, const void *text, __u32 limit)
+__noinline __u64 record_kernel_text_word(struct scratch *s, __u64 text, __u32 limit)
 {
-	struct event_slot missing = {};
 	long n;
 
-	if (!text || !record_has_room(s, limit))
-		return missing;
-	n = bpf_probe_read_kernel_str(&s->record[s->used & RECORD_MASK], limit, text);
+	if (!s || !text || limit > EVENT_ARGV_MAX || !record_has_room(s, limit))
+		return 0;
+	n = bpf_probe_read_kernel_str(&s->record[s->used & RECORD_MASK], limit, (void *)text);
 	if (n <= 0) {
 		count(COUNTER_read_kernel);
 		record_flag(s, EVENT_F_MISSING);
-		return missing;
+		return 0;
 	}
-	return record_take(s, n - 1);
+	return slot_to_word(record_take(s, n - 1));
 }
 
-/* length bytes of the process, at most limit (a power of two, at most EVENT_ARGV_MAX). */
-static __always_inline struct event_slot record_user_bytes(struct scratch *s, const void *user, __u64 length,
-                                                           __u32 limit)
+static __always_inline struct event_slot record_kernel_text(struct scratch *s, const void *text, __u32 limit)
 {
-	struct event_slot slot = {};
-	bool cut = length > limit;
+	return slot_from_word(record_kernel_text_word(s, address_of(s, text), limit));
+}
 
-	if (cut)
-		length = limit;
-	if (!user) /* nothing was given: nothing is missing */
-		return slot;
+/* length bytes of the process, at most EVENT_ARGV_MAX. */
+__noinline __u64 record_user_bytes_word(struct scratch *s, __u64 user, __u32 length)
+{
+	if (!s || length > EVENT_ARGV_MAX)
+		return 0;
 	if (!record_has_room(s, length)) {
 		count(COUNTER_record_too_long);
 		record_flag(s, EVENT_F_MISSING);
-		return slot;
+		return 0;
 	}
-	length &= 2 * limit - 1;
-	if (length > limit)
-		return slot;
-	if (bpf_probe_read_user(&s->record[s->used & RECORD_MASK], length, user)) {
+	if (bpf_probe_read_user(&s->record[s->used & RECORD_MASK], length, (void *)user)) {
 		count(COUNTER_read_user);
 		record_flag(s, EVENT_F_MISSING);
-		return slot;
+		return 0;
 	}
-	slot = record_take(s, length);
-	if (cut) {
+	return slot_to_word(record_take(s, length));
+}
+
+/* length bytes of the process, at most limit (EVENT_ARGV_MAX at most). */
+static __always_inline struct event_slot record_user_bytes(struct scratch *s, const void *user, __u64 length,
+                                                           __u32 limit)
+{
+	bool cut = length > limit;
+	struct event_slot slot = {};
+
+	if (!user) /* nothing was given: nothing is missing */
+		return slot;
+	slot = slot_from_word(record_user_bytes_word(s, (__u64)user, cut ? limit : length));
+	if (cut && slot.offset) {
 		slot.length |= SLOT_TRUNCATED;
 		record_flag(s, EVENT_F_TRUNCATED);
 	}

@@ -60,12 +60,10 @@ static __always_inline __u64 record_word(const struct scratch *s, __u32 at)
 	return *(const __u64 *)&s->record[at & RECORD_MASK];
 }
 
-/* Texts on the way through bpf_loop(), eight bytes a step. */
-struct text_walk {
+/* Texts are walked eight bytes a step; what that has come to stands in s->text, of which the verifier knows nothing: so
+ * it takes one step for all. */
+struct text_steps {
 	struct scratch *scratch;
-	__u32 a, b, length;
-	__u64 flags, slash, before, last;
-	bool differ;
 };
 
 /* The word's bytes that belong to the text; those behind it are `fill`. */
@@ -76,13 +74,15 @@ static __always_inline __u64 text_word(__u64 word, __u32 left, __u64 fill)
 	return (word & ~behind) | (fill & behind);
 }
 
-static long text_look_step(__u32 index, struct text_walk *w)
+static long text_look_step(__u32 index, struct text_steps *steps)
 {
+	struct scratch *s = steps->scratch;
+	struct text_walk *w = &s->text;
 	__u64 word, here, before;
 
 	if (index * 8 >= w->length)
 		return 1;
-	word = text_word(record_word(w->scratch, w->a + index * 8), w->length - index * 8, BYTES('x'));
+	word = text_word(record_word(s, w->a + index * 8), w->length - index * 8, BYTES('x'));
 	if (!bytes_are_plain(word)) {
 		w->flags = 0;
 		return 1;
@@ -104,29 +104,35 @@ static long text_look_step(__u32 index, struct text_walk *w)
 /* Flags of a text of the record, and above 32 bits where its last slash stands. 0: it is not plain, or too long. */
 __noinline __u64 sieve_text_look(struct scratch *s, __u32 at, __u32 length)
 {
-	struct text_walk w = {.scratch = s, .a = at, .length = length, .flags = TEXT_PLAIN};
+	struct text_steps steps = {s};
+	struct text_walk *w;
+	__u32 last;
 
 	if (!s || length > SIEVE_TEXT_MAX)
 		return 0;
-	bpf_loop(SIEVE_TEXT_MAX / 8, text_look_step, &w, 0);
-	if (!w.flags)
+	w = &s->text;
+	*w = (struct text_walk){.a = at, .length = length, .flags = TEXT_PLAIN};
+	bpf_loop(SIEVE_TEXT_MAX / 8, text_look_step, &steps, 0);
+	if (!w->flags)
 		return 0;
-	w.last += byte_last(w.slash);
-	if (length > 1 && w.last == length - 1)
-		w.flags |= TEXT_DOUBTFUL;
+	last = w->last + byte_last(w->slash);
+	if (length > 1 && last == length - 1)
+		w->flags |= TEXT_DOUBTFUL;
 	if (length > 6 && (record_word(s, at) & 0xffffffffffff) == 0x2f636f72702f) /* "/proc/" */
-		w.flags |= TEXT_PROC;
-	return w.last << 32 | w.flags;
+		w->flags |= TEXT_PROC;
+	return (__u64)last << 32 | w->flags;
 }
 
-static long text_same_step(__u32 index, struct text_walk *w)
+static long text_same_step(__u32 index, struct text_steps *steps)
 {
+	struct scratch *s = steps->scratch;
+	struct text_walk *w = &s->text;
 	__u64 a, b;
 
 	if (index * 8 >= w->length)
 		return 1;
-	a = text_word(record_word(w->scratch, w->a + index * 8), w->length - index * 8, 0);
-	b = text_word(record_word(w->scratch, w->b + index * 8), w->length - index * 8, 0);
+	a = text_word(record_word(s, w->a + index * 8), w->length - index * 8, 0);
+	b = text_word(record_word(s, w->b + index * 8), w->length - index * 8, 0);
 	w->differ = a != b;
 	return w->differ;
 }
@@ -134,12 +140,13 @@ static long text_same_step(__u32 index, struct text_walk *w)
 /* Are these texts of the record the same? */
 __noinline __u64 sieve_text_same(struct scratch *s, __u32 a, __u32 b, __u32 length)
 {
-	struct text_walk w = {.scratch = s, .a = a, .b = b, .length = length};
+	struct text_steps steps = {s};
 
 	if (!s || length > SIEVE_TEXT_MAX)
 		return 0;
-	bpf_loop(SIEVE_TEXT_MAX / 8, text_same_step, &w, 0);
-	return !w.differ;
+	s->text = (struct text_walk){.a = a, .b = b, .length = length};
+	bpf_loop(SIEVE_TEXT_MAX / 8, text_same_step, &steps, 0);
+	return !s->text.differ;
 }
 
 /* ---- files that rules name, by whatever other name they are reached ---- */

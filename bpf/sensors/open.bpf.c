@@ -164,46 +164,59 @@ static __always_inline bool opened_is_known(struct opened *o, struct task_struct
 	return p && p->serial == same->process;
 }
 
+/* The record, but for its text, which stands already behind where the members come. A function of its own, with external
+ * linkage, so that it is verified once and not with all that is known of what was opened before. */
+__noinline __u64 openat_record(struct scratch *s, __u64 text, __s64 result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	bool compat = syscall_is_compat(task);
+	__s32 dirfd = syscall_argument(regs, compat, 0);
+	__u32 flags = syscall_argument(regs, compat, 2), used;
+	__u16 read;
+
+	if (!s)
+		return 0;
+	used = s->used;
+	read = record_header(s)->flags;
+	record_begin(s, task, EVENT_openat, FIXED_SIZE(openat), result);
+	s->used = used;
+	record_flag(s, read | (compat ? EVENT_F_COMPAT : 0));
+	SET(openat, dirfd, (__s64)dirfd);
+	fd_record_name(s, MEMBER(openat, name), text, dirfd);
+	SET(openat, flags, open_flags(flags));
+	SET(openat, mode, (__u32)syscall_argument(regs, compat, 3));
+	if (result >= 0)
+		fd_record(s, task, result); /* its path is the whole truth */
+	else
+		path_record_root(s);
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	bool compat = syscall_is_compat(task), sieved = event_wanted[EVENT_openat] == WANTED_SIEVED;
 	__s32 dirfd = syscall_argument(regs, compat, 0);
-	__u32 flags = syscall_argument(regs, compat, 2), used;
+	__u32 flags = syscall_argument(regs, compat, 2);
 	struct scratch *s = scratch_get();
-	struct event_path name = {};
-	__u16 read;
+	struct event_slot text;
 
 	if (!s)
 		return 0;
-	/* Behind where the record's members will stand; they, and its flags, come later. */
 	s->used = FIXED_SIZE(openat);
 	record_header(s)->flags = 0;
-	name.text = record_user_text(s, (void *)syscall_argument(regs, compat, 1), EVENT_PATH_MAX);
+	text = record_user_text(s, (void *)syscall_argument(regs, compat, 1), EVENT_PATH_MAX);
 	s->opened.length = 0;
 	if (sieved && result >= 0 && bpf_rdonly_cast) {
-		opened_look(s, task, result, dirfd, name.text, flags);
+		opened_look(s, task, result, dirfd, text, flags);
 		if (s->opened.length && opened_is_known(&s->opened, task)) {
 			count(COUNTER_sieved);
 			return 0;
 		}
 	}
-	used = s->used;
-	read = record_header(s)->flags;
-	record_begin(s, task, EVENT_openat, FIXED_SIZE(openat), result);
-	s->used = used;
-	record_flag(s, read | (compat ? EVENT_F_COMPAT : 0));
-	if (name.text.offset && s->record[name.text.offset & RECORD_MASK] != '/')
-		name.base = fd_record_base(s, task, dirfd);
-	SET(openat, dirfd, (__s64)dirfd);
-	record_set_path(s, MEMBER(openat, name), name);
-	SET(openat, flags, open_flags(flags));
-	SET(openat, mode, (__u32)syscall_argument(regs, compat, 3));
-	if (result >= 0)
-		fd_record(s, task, result); /* its path is the whole truth */
-	else
-		path_record_root(s, task);
+	openat_record(s, slot_to_word(text), result);
 	if (sieved) {
 		sieve_fill(s, MEMBER(openat, name), open_flags(flags));
 		record_sift(ctx, s, EVENT_openat);

@@ -133,7 +133,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	exe_describe(s, task, &exe);
 	SET_EXE(execve, exe);
 	filename.text = record_kernel_text(s, bprm->filename, EVENT_PATH_MAX);
-	SET_SLOT(execve, workdir, path_record_cwd(s, task));
+	SET_SLOT(execve, workdir, path_record_cwd(s));
 	if (filename.text.offset && s->record[filename.text.offset & RECORD_MASK] != '/')
 		filename.base = *(struct event_slot *)&s->record[MEMBER(execve, workdir)];
 	record_set_path(s, MEMBER(execve, filename), filename);
@@ -144,7 +144,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	SET_SLOT(execve, argv, record_strings(s, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end)));
 	if (config.environment)
 		SET_SLOT(execve, environ, record_strings(s, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end)));
-	path_record_root(s, task);
+	path_record_root(s);
 	process_changed();
 	record_submit(s);
 	process_changed();
@@ -219,8 +219,8 @@ int BPF_PROG(process_exec_failed, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	bool compat = syscall_is_compat(task), at = syscall_event(task, regs) == EVENT_execveat;
-	struct event_path filename;
 	struct scratch *s;
+	__u64 text;
 
 	if (result >= 0)
 		return 0;
@@ -229,19 +229,18 @@ int BPF_PROG(process_exec_failed, struct pt_regs *regs, long result)
 		return 0;
 	if (at) {
 		record_begin(s, task, EVENT_execveat, FIXED_SIZE(execveat), result);
-		filename = fd_record_path(s, task, (__s32)syscall_argument(regs, compat, 0),
-		                          (void *)syscall_argument(regs, compat, 1));
-		record_set_path(s, MEMBER(execveat, filename), filename);
+		text = record_user_text_word(s, syscall_argument(regs, compat, 1), EVENT_PATH_MAX);
+		fd_record_name(s, MEMBER(execveat, filename), text, (__s32)syscall_argument(regs, compat, 0));
 		SET_SLOT(execveat, argv, record_argv(s, syscall_argument(regs, compat, 2), compat));
 	} else {
 		record_begin(s, task, EVENT_execve, FIXED_SIZE(execve), result);
-		filename = fd_record_path(s, task, AT_FDCWD, (void *)syscall_argument(regs, compat, 0));
-		record_set_path(s, MEMBER(execve, filename), filename);
+		text = record_user_text_word(s, syscall_argument(regs, compat, 0), EVENT_PATH_MAX);
+		fd_record_name(s, MEMBER(execve, filename), text, AT_FDCWD);
 		SET_SLOT(execve, argv, record_argv(s, syscall_argument(regs, compat, 1), compat));
 	}
 	if (compat)
 		record_flag(s, EVENT_F_COMPAT);
-	path_record_root(s, task);
+	path_record_root(s);
 	record_submit(s);
 	return 0;
 }
@@ -271,22 +270,35 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 
 /* ---- ended ---- */
 /* Who inherits the children: the nearest ancestor that asked to, else the init of the pid namespace. */
-static __always_inline __u32 exit_reaper(struct task_struct *task)
+struct exit_walk {
+	struct task_struct *task;
+	__u32 found;
+};
+
+static long exit_step(__u32 index, struct exit_walk *w)
 {
-	struct task_struct *reaper = task;
+	struct task_struct *reaper = w->task;
 	struct signal_struct *signal;
 
-	if (!BPF_CORE_READ_BITFIELD_PROBED(task->signal, has_child_subreaper))
+	reaper = READ(task_struct, reaper, real_parent);
+	reaper = READ(task_struct, reaper, group_leader);
+	signal = READ(task_struct, reaper, signal);
+	w->task = reaper;
+	if (READ(task_struct, reaper, tgid) <= 1)
+		return 1;
+	if (!BPF_CORE_READ_BITFIELD_PROBED(signal, is_child_subreaper))
 		return 0;
-	for (int i = 0; i < 32; i++) {
-		reaper = BPF_CORE_READ(reaper, real_parent, group_leader);
-		signal = BPF_CORE_READ(reaper, signal);
-		if (BPF_CORE_READ(reaper, tgid) <= 1)
-			break;
-		if (BPF_CORE_READ_BITFIELD_PROBED(signal, is_child_subreaper))
-			return BPF_CORE_READ(reaper, tgid);
-	}
-	return 0;
+	w->found = READ(task_struct, reaper, tgid);
+	return 1;
+}
+
+static __always_inline __u32 exit_reaper(struct task_struct *task)
+{
+	struct exit_walk w = {.task = task};
+
+	if (BPF_CORE_READ_BITFIELD_PROBED(task->signal, has_child_subreaper))
+		bpf_loop(32, exit_step, &w, 0);
+	return w.found;
 }
 
 /* Whether this thread is the last. Before Linux 6.16 the tracepoint does not say: of two that end together both may seem

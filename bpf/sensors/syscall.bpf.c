@@ -50,15 +50,31 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 struct generic_call {
 	struct scratch *scratch;
 	struct task_struct *task;
-	struct pt_regs *regs;
 	const volatile struct generic_event *event;
-	bool compat, has_path, indirect;
-	__u32 memory[6]; /* arguments that did not stand in registers */
+	bool compat, has_path;
 };
+
+/* All at once, so that the verifier need not follow their ways for each use. */
+static __always_inline void generic_read_arguments(struct scratch *s, struct pt_regs *regs, bool compat)
+{
+	const void *indirect = syscall_indirect(regs, compat);
+	__u32 memory[6] = {};
+
+#pragma unroll
+	for (__u32 i = 0; i < 6; i++)
+		s->arguments[i] = syscall_argument(regs, compat, i);
+	if (!indirect)
+		return;
+	if (bpf_probe_read_user(memory, sizeof(memory), indirect))
+		count(COUNTER_read_user);
+#pragma unroll
+	for (__u32 i = 0; i < 6; i++)
+		s->arguments[i] = memory[i];
+}
 
 static __always_inline __u64 generic_argument(struct generic_call *c, __u32 n)
 {
-	return c->indirect ? c->memory[n < 6 ? n : 0] : syscall_argument(c->regs, c->compat, n);
+	return *(volatile __u64 *)&c->scratch->arguments[n & 7];
 }
 
 static long generic_arg(__u32 index, struct generic_call *c)
@@ -90,7 +106,7 @@ static long generic_arg(__u32 index, struct generic_call *c)
 		break;
 	case READ_PATH: {
 		__s64 dirfd = arg->aux == REGISTER_CWD ? AT_FDCWD : (__s32)generic_argument(c, arg->aux);
-		record_set_path(s, at, fd_record_path(s, c->task, dirfd, (void *)value));
+		fd_record_name(s, at, record_user_text_word(s, value, EVENT_PATH_MAX), dirfd);
 		c->has_path = true;
 		break;
 	}
@@ -225,10 +241,10 @@ static __always_inline void generic_extra(struct generic_call *c, __u32 type, __
 		SET(vfork, flags, 0x4100); /* CLONE_VM | CLONE_VFORK */
 		break;
 	case EVENT_chdir:
-		SET_SLOT(chdir, workdir, path_record_cwd(s, task));
+		SET_SLOT(chdir, workdir, path_record_cwd(s));
 		break;
 	case EVENT_fchdir:
-		SET_SLOT(fchdir, workdir, path_record_cwd(s, task));
+		SET_SLOT(fchdir, workdir, path_record_cwd(s));
 		break;
 	case EVENT_socket:
 		SET(socket, flags,
@@ -355,21 +371,15 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_generic, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct generic_call c = {.task = task, .regs = regs, .compat = syscall_is_compat(task)};
+	struct generic_call c = {.task = task, .compat = syscall_is_compat(task), .scratch = scratch_get()};
 	__u32 type = syscall_event(task, regs);
-	const void *indirect = syscall_indirect(regs, c.compat);
 	__s64 fd;
 
-	if (indirect) {
-		c.indirect = true;
-		if (bpf_probe_read_user(c.memory, sizeof(c.memory), indirect))
-			count(COUNTER_read_user);
-	}
+	if (!c.scratch)
+		return 0;
+	generic_read_arguments(c.scratch, regs, c.compat);
 	c.event = &generic_events[type & (EVENT_TYPES - 1)];
 	if (generic_skip(&c, type))
-		return 0;
-	c.scratch = scratch_get();
-	if (!c.scratch)
 		return 0;
 	record_begin(c.scratch, task, type, c.event->size, result);
 	if (c.compat)
@@ -381,7 +391,7 @@ int BPF_PROG(sys_generic, struct pt_regs *regs, long result)
 	if (fd >= 0)
 		fd_record(c.scratch, task, fd);
 	if (c.has_path)
-		path_record_root(c.scratch, task);
+		path_record_root(c.scratch);
 	type = generic_type_anew(&c);
 	process_event(type);
 	generic_sieve(ctx, c.scratch, type);

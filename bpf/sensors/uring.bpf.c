@@ -49,19 +49,16 @@ static const volatile __u8 uring_events[OP_MAX] = {
 };
 
 #define SET(event, member, value) record_set(s, MEMBER(event, member), value)
-#define SET_PATH(event, member, dirfd, name) record_set_path(s, MEMBER(event, member), uring_path(s, task, dirfd, name))
+#define SET_PATH(event, member, dirfd, name) \
+	fd_record_name(s, MEMBER(event, member), uring_name(s, (__u64)(name)), dirfd)
 
-static __always_inline struct event_path uring_path(struct scratch *s, struct task_struct *task, int dirfd,
-                                                    struct filename *name)
+/* The text of a struct filename, whose address this is. */
+static __always_inline __u64 uring_name(struct scratch *s, __u64 filename)
 {
-	struct event_path path = {.text = record_kernel_text(s, READ(filename, name, name), EVENT_PATH_MAX)};
-
-	if (path.text.offset && s->record[path.text.offset & RECORD_MASK] != '/')
-		path.base = fd_record_base(s, task, dirfd);
-	return path;
+	return record_kernel_text_word(s, READ_ADDRESS(filename, filename, name), EVENT_PATH_MAX);
 }
 
-static __always_inline void uring_open(struct scratch *s, struct task_struct *task, struct io_open *open, bool with_how)
+static __always_inline void uring_open(struct scratch *s, struct io_open *open, bool with_how)
 {
 	int dirfd = READ(io_open, open, dfd);
 	struct filename *name = READ(io_open, open, filename);
@@ -80,7 +77,7 @@ static __always_inline void uring_open(struct scratch *s, struct task_struct *ta
 	}
 }
 
-static __always_inline void uring_rename(struct scratch *s, struct task_struct *task, struct io_rename *r)
+static __always_inline void uring_rename(struct scratch *s, struct io_rename *r)
 {
 	int from = READ(io_rename, r, old_dfd), to = READ(io_rename, r, new_dfd);
 
@@ -91,7 +88,7 @@ static __always_inline void uring_rename(struct scratch *s, struct task_struct *
 	SET(renameat2, flags, READ(io_rename, r, flags));
 }
 
-static __always_inline void uring_link(struct scratch *s, struct task_struct *task, struct io_link *l)
+static __always_inline void uring_link(struct scratch *s, struct io_link *l)
 {
 	int from = READ(io_link, l, old_dfd), to = READ(io_link, l, new_dfd);
 
@@ -102,7 +99,7 @@ static __always_inline void uring_link(struct scratch *s, struct task_struct *ta
 	SET(linkat, flags, READ(io_link, l, flags));
 }
 
-static __always_inline void uring_symlink(struct scratch *s, struct task_struct *task, struct io_link *l)
+static __always_inline void uring_symlink(struct scratch *s, struct io_link *l)
 {
 	int to = READ(io_link, l, new_dfd);
 	struct filename *target = READ(io_link, l, oldpath);
@@ -113,7 +110,7 @@ static __always_inline void uring_symlink(struct scratch *s, struct task_struct 
 	SET_PATH(symlinkat, linkpath, to, READ(io_link, l, newpath));
 }
 
-static __always_inline void uring_unlink(struct scratch *s, struct task_struct *task, struct io_unlink *u)
+static __always_inline void uring_unlink(struct scratch *s, struct io_unlink *u)
 {
 	int dirfd = READ(io_unlink, u, dfd);
 
@@ -122,7 +119,7 @@ static __always_inline void uring_unlink(struct scratch *s, struct task_struct *
 	SET(unlinkat, flags, READ(io_unlink, u, flags));
 }
 
-static __always_inline void uring_mkdir(struct scratch *s, struct task_struct *task, struct io_mkdir *m)
+static __always_inline void uring_mkdir(struct scratch *s, struct io_mkdir *m)
 {
 	int dirfd = READ(io_mkdir, m, dfd);
 
@@ -134,7 +131,8 @@ static __always_inline void uring_mkdir(struct scratch *s, struct task_struct *t
 static __always_inline void uring_connect(struct scratch *s, struct io_connect *c)
 {
 	record_set_slot(s, MEMBER(connect, addr),
-	                record_user_bytes(s, READ(io_connect, c, addr), (__u32)READ(io_connect, c, addr_len), 128));
+	                record_user_bytes(s, (void *)READ_ADDRESS(io_connect, (__u64)c, addr),
+	                                  (__u32)READ(io_connect, c, addr_len), 128));
 	SET(connect, fd, (__s64)-1); /* it may be a registered file, which has no descriptor */
 }
 
@@ -189,27 +187,27 @@ static __always_inline int uring_submit(__u64 request)
 		uring_connect(s, command);
 		break;
 	case OP_OPENAT:
-		uring_open(s, task, command, false);
+		uring_open(s, command, false);
 		break;
 	case OP_OPENAT2:
-		uring_open(s, task, command, true);
+		uring_open(s, command, true);
 		break;
 	case OP_RENAMEAT:
-		uring_rename(s, task, command);
+		uring_rename(s, command);
 		break;
 	case OP_UNLINKAT:
-		uring_unlink(s, task, command);
+		uring_unlink(s, command);
 		break;
 	case OP_MKDIRAT:
-		uring_mkdir(s, task, command);
+		uring_mkdir(s, command);
 		break;
 	case OP_SYMLINKAT:
-		uring_symlink(s, task, command);
+		uring_symlink(s, command);
 		break;
 	default:
-		uring_link(s, task, command);
+		uring_link(s, command);
 	}
-	path_record_root(s, task);
+	path_record_root(s);
 	length = s->used;
 	if (length > URING_RECORD_MAX) {
 		count(COUNTER_record_too_long);
