@@ -29,8 +29,8 @@ struct judge {
 	char hostname[256];        /* as the stream says; our own notices carry it */
 	uint64_t shadow_end_ns;    /* boot time: until then alerts may lack what was lost */
 	uint64_t lost_untold;      /* events lost that no notice has told of */
-	uint64_t last_notice_ns;   /* real time */
-	uint64_t last_report_ns;   /* real time */
+	uint64_t last_notice_ns;   /* as judge_steady_now() */
+	uint64_t last_report_ns;   /* boot time */
 	uint64_t undecided_before; /* tests that rules of earlier sets could not decide */
 	uint64_t undecided_told;
 	uint64_t not_written_told;
@@ -177,6 +177,12 @@ static uint64_t judge_now(const struct judge *j)
 	return j->options.live ? clock_real_ns() : j->last_real_ns;
 }
 
+/* For how long something is ago: of a live judge, a clock that nobody sets. */
+static uint64_t judge_steady_now(const struct judge *j)
+{
+	return j->options.live ? clock_boot_ns() : j->last_real_ns;
+}
+
 void judge_put(struct judge *j, struct alert *a)
 {
 	if (!j->hostname[0] && gethostname(j->hostname, sizeof(j->hostname) - 1) < 0)
@@ -206,7 +212,7 @@ static void notice_write(struct judge *j, const char *name, enum rule_priority p
 
 static void loss_tell(struct judge *j)
 {
-	uint64_t now = judge_now(j);
+	uint64_t now = judge_steady_now(j);
 	if (!j->lost_untold || (j->last_notice_ns && now < j->last_notice_ns + JUDGE_NOTICE_NS))
 		return;
 	buf_clear(&j->text);
@@ -552,7 +558,7 @@ int judge_context(void *judge, const struct event *event)
 
 void judge_tick(struct judge *j)
 {
-	uint64_t now = clock_real_ns();
+	uint64_t now = clock_boot_ns();
 	loss_tell(j);
 	for (size_t i = 0; i < j->output_count; i++)
 		(void)!export_flush(j->outputs[i]);
