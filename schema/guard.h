@@ -18,8 +18,8 @@
  * that holds and may act, acts. A formula is in postfix over three values: what is not known (a bit that picket has not
  * written yet, a text that could not be read) makes unknown, and unknown does not act: a guard fails open.
  *
- * It may act if its mode is enforce, its breaker has not tripped, and the lease has not ended: the lease of control, which
- * picket renews, or, of a policy that persists, its own. Otherwise it tells what it would have done. Times are of
+ * It may act if its mode is enforce, its breaker has not tripped, and the lease of control, which picket renews, has not
+ * ended; for a policy that persists, not longer ago than that. Otherwise it tells what it would have done. Times are of
  * CLOCK_BOOTTIME. The breaker counts in windows of a minute, in the kernel: the first action over a budget trips it, and only
  * picket, at an operator's word, sets it back. Nothing here ever raises a mode.
  *
@@ -119,6 +119,8 @@ enum guard_member { GUARD_MEMBER_ALONE = 1, GUARD_MEMBER_BELOW /* with all group
 struct guard_policy {
 	char name[GUARD_NAME_MAX]; /* "": there is none with this index */
 	__u32 version, points; /* points: bits of enum guard_point */
+	__u32 action, mode;    /* enum policy_action; enum guard_mode, as its file says: not for the kernel */
+	__u64 persist_ns;      /* how long it goes on after the lease has ended */
 	__u32 error;           /* of errno, positive; at exec: the process is killed */
 	__u32 budget_actions, budget_processes, budget_share;
 	struct guard_scope scope;
@@ -131,7 +133,6 @@ struct guard_policy {
 struct guard_state {
 	__u32 mode;              /* enum guard_mode; set by picket */
 	__u32 tripped;           /* enum guard_trip; set by the kernel, cleared by picket */
-	__u64 persist_until_ns;  /* 0: it ends with the lease */
 	__u64 minute;            /* which the following are of */
 	__u32 actions, processes, attempts, unused;
 	__u64 total_actions, total_would, total_unknown, verdicts_lost;
@@ -139,7 +140,7 @@ struct guard_state {
 enum guard_trip { GUARD_NOT_TRIPPED, GUARD_TRIP_ACTIONS, GUARD_TRIP_PROCESSES, GUARD_TRIP_SHARE };
 
 struct guard_control {
-	__u64 lease_until_ns;
+	__u64 lease_until_ns; /* 0: ended, also for what persists */
 	__u32 self_tgid, unused; /* picket's, in the initial pid namespace; 0: not known */
 };
 

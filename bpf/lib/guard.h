@@ -226,12 +226,12 @@ static __always_inline __u32 guard_over_budget(const struct guard_policy *p, str
 	return GUARD_NOT_TRIPPED;
 }
 
-static __always_inline bool guard_lease_holds(const struct guard_state *s, __u64 now)
+static __always_inline bool guard_lease_holds(const struct guard_policy *p, __u64 now)
 {
 	__u32 zero = 0;
 	const struct guard_control *c = bpf_map_lookup_elem(&guard_control, &zero);
 
-	return now < s->persist_until_ns || (c && now < c->lease_until_ns);
+	return c && c->lease_until_ns && now < c->lease_until_ns + p->persist_ns;
 }
 
 /* ---- verdicts ---- */
@@ -278,7 +278,7 @@ static __always_inline __u32 guard_verdict_of(struct guard_run *r, struct guard_
 
 	if (s->mode == GUARD_WATCH)
 		return GUARD_MATCHED;
-	if (s->mode != GUARD_ENFORCE || s->tripped || !guard_lease_holds(s, now)) {
+	if (s->mode != GUARD_ENFORCE || s->tripped || !guard_lease_holds(r->policy, now)) {
 		__sync_fetch_and_add(&s->total_would, 1);
 		return GUARD_WOULD_ACT;
 	}

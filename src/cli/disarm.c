@@ -175,7 +175,7 @@ static int disarm(struct disarming *d)
 static int plan_or_disarm(struct disarming *d)
 {
 	bool plan = args_has(d->args, "dry-run"), all = plan || args_has(d->args, "kill");
-	if (all ? d->inventory->item_count > 0 : is_guarding(d->inventory))
+	if ((all && d->inventory->item_count > 0) || is_guarding(d->inventory) || d->inventory->pin_count > 0)
 		return plan ? show(d, true) : disarm(d);
 	return args_has(d->args, "json") ? show(d, plan) : tell_nothing(d);
 }

@@ -80,17 +80,9 @@ static void add_state(const struct inventory *inventory, const struct inventory_
 	buf_add_text(out, "; ends with its process");
 }
 
-static const char *pin_of(const struct inventory *inventory, const struct inventory_item *link)
-{
-	for (size_t i = 0; i < inventory->pin_count; i++)
-		if (inventory->pins[i].link == link->id)
-			return inventory->pins[i].path;
-	return NULL;
-}
-
 static void add_link(const struct inventory *inventory, const struct inventory_item *link, bool plan, struct buf *out)
 {
-	const char *pin = pin_of(inventory, link);
+	const char *pin = inventory_pin_of(inventory, link);
 	buf_printf(out, "  %-16s %-16s ", link->name, link->type);
 	if (plan)
 		add_fate(inventory, link, out);
@@ -135,6 +127,8 @@ void disarm_add_text(const struct inventory *inventory, bool plan, struct buf *o
 	const char *instance;
 	while (disarm_next_instance(inventory, &position, &instance))
 		add_instance(inventory, instance, plan, out);
+	if (inventory->pin_count > 0)
+		buf_printf(out, "%zu pins: the first is %s\n", inventory->pin_count, inventory->pins[0].path);
 	if (inventory->cut)
 		buf_add_text(out, "There is more than fits here.\n");
 }
@@ -194,8 +188,8 @@ static void add_item_json(const struct inventory *inventory, const struct invent
 		ui_json_bool(out, "attached", item->attached);
 		ui_json_bool(out, "detachable", item->detachable);
 		add_number(out, "cgroup_id", item->cgroup_id);
-		ui_json_text(out, "pin", pin_of(inventory, item));
 	}
+	ui_json_text(out, "pin", inventory_pin_of(inventory, item));
 	json_key(out, "held_by");
 	json_begin_array(out);
 	for (size_t i = 0; i < item->holder_count; i++)
@@ -235,6 +229,11 @@ void disarm_add_json(const struct inventory *inventory, struct json *out)
 	json_begin_array(out);
 	while (disarm_next_instance(inventory, &position, &instance))
 		add_instance_json(inventory, instance, out);
+	json_end_array(out);
+	json_key(out, "pins");
+	json_begin_array(out);
+	for (size_t i = 0; i < inventory->pin_count; i++)
+		json_text(out, inventory->pins[i].path);
 	json_end_array(out);
 	ui_json_bool(out, "complete", !inventory->cut);
 }

@@ -137,7 +137,7 @@ static const char *missing_in_build(const struct policy *p, const struct policy_
 		return "this build of picket has no guard for it yet: it is checked, not enforced";
 	if (needs_bits(&p->decisions[route->point]))
 		return "guards of this build know no bits of processes yet: it is checked, not enforced";
-	return p->persist_ns ? "this build keeps no policy up without picket yet, and picket run refuses it" : NULL;
+	return NULL;
 }
 
 static void add_point(const struct sheet *s, enum policy_point point)

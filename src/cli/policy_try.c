@@ -149,7 +149,7 @@ static int start(struct trying *t, const char *cgroup)
 static int make_table(const struct args *args, const struct policy_input *in, struct diag_list *diags,
                       struct guard_table **ret_table)
 {
-	const struct guard_table_options options = {.cgroup = args_get(args, "cgroup")};
+	const struct guard_table_options options = {.cgroup = args_get(args, "cgroup"), .trial = true};
 	struct policy_view view;
 	int r = policy_view_init(args, &view);
 	if (r != CLI_OK)

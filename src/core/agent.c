@@ -170,6 +170,8 @@ static int started(void *userdata, struct live *live)
 	struct agent *a = userdata;
 	a->live = live;
 	install_sieve(a);
+	if (!a->policies)
+		policies_unpin_others(a->options.live.status_path, NULL);
 	int r = enforce_policies(a);
 	if (r == 0 && a->options.started)
 		a->options.started(a->options.userdata, a);

@@ -8,8 +8,6 @@
 #include "base/clock.h"
 #include "core/log.h"
 
-#define CODE "POLICY_ERR_RUN"
-#define NAMES_BYTES_MAX (1u << 20)
 #define SENTENCE_BYTES_MAX 4096
 #define REPEATS_REMEMBERED 256
 #define OUTPUT "%evt.type of %proc.name (%proc.cmdline) %fd.name" /* without numbers: 'repeat' goes by the text */
@@ -99,6 +97,9 @@ int policies_new(const struct policies_options *options, struct judge *judge, st
 	if (r < 0)
 		return r;
 	judge_set_guests(judge, policies_matched, p);
+	r = policies_adopt(p);
+	if (r < 0)
+		return r;
 	*ret_policies = TAKE_PTR(p);
 	return 0;
 }
@@ -107,6 +108,7 @@ void policies_free(struct policies *p)
 {
 	if (!p)
 		return;
+	policies_leave(p);
 	generation_done(&p->current);
 	generation_done(&p->next);
 	free_retired(p);
@@ -142,24 +144,6 @@ size_t policies_count(const struct policies *p)
 
 /* ---- loading ---- */
 
-/* What would be promised and not kept is refused. */
-static void refuse_unkept(const struct policy *policy, struct diag_list *diags)
-{
-	if (!policy->persist_ns)
-		return;
-	struct diag *d = diag_add(diags, DIAG_ERROR, CODE, policy->file, policy->line, 1,
-	                          "the policy '%s': this build keeps no policy up without picket yet", policy->name);
-	diag_set_hint(d, "leave 'persist' out");
-}
-
-static int refuse_all_unkept(const struct policy_set *set, struct diag_list *diags)
-{
-	size_t errors = diags->errors;
-	for (size_t i = 0; i < policy_set_count(set); i++)
-		refuse_unkept(policy_set_get(set, i), diags);
-	return diags->errors > errors ? -EINVAL : 0;
-}
-
 static const char *keep_text(struct arena *arena, const char *text)
 {
 	return arena_str(arena, str_from(text)).data;
@@ -188,6 +172,7 @@ static int hold(struct generation *g, const struct guard_table *table)
 		                   .rule = policy->rule ? keep_text(&g->names, policy->rule->name) : NULL,
 		                   .action = policy_action_name(policy->action),
 		                   .version = policy->version,
+		                   .persist_ns = policy->persist_ns,
 		                   .mode = policy->mode,
 		                   .policy = policy,
 		                   .scope = image->policies[i].scope,
@@ -205,11 +190,9 @@ int policies_load(struct policies *p, struct rule_set *rules, struct policy_set 
 	_cleanup_(guard_table_freep) struct guard_table *table = NULL;
 	_cleanup_(generation_done) struct generation g = {.guards = NULL};
 	const struct guard_table_options options = {.cgroup = p->options.cgroup, .judged = true};
-	arena_init(&g.names, NAMES_BYTES_MAX);
+	arena_init(&g.names, GENERATION_NAMES_MAX);
 	policies_renew(p); /* loading takes its time */
-	int r = refuse_all_unkept(*set, reterr_diags);
-	if (r == 0 && !p->options.cgroup)
-		r = policy_set_check_breadth(*set, reterr_diags);
+	int r = p->options.cgroup ? 0 : policy_set_check_breadth(*set, reterr_diags);
 	if (r == 0)
 		r = guard_table_new(*set, &p->kernel, &options, reterr_diags, &table);
 	if (r == 0)
@@ -291,6 +274,8 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 			r = renew(p->next.guards);
 		if (r == 0)
 			r = guards_attach(p->next.guards, p->cgroup, reterr_failure);
+		if (r == 0)
+			r = policies_pin(p, &p->next, reterr_failure);
 	}
 	if (r < 0) {
 		generation_done(&p->next);
@@ -305,6 +290,7 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 	p->current = p->next;
 	p->next = (struct generation){.guards = NULL};
 	policies_see_all(p);
+	policies_unpin_others(p->options.instance, p->current.guards);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "core/judge.h"
 #include "guard/policy.h"
+#include "loader/guards.h"
 #include "loader/loader.h"
 
 #define POLICIES_LEASE_NS (5 * NS_PER_S) /* without a renewal they act no longer than this */
@@ -24,7 +25,7 @@ struct policies;
 /* judge: gets the alerts, borrowed. What the kernel can do is looked up here, while all privileges are there. */
 int policies_new(const struct policies_options *options, struct judge *judge, struct policies **ret_policies)
         must_check;
-void policies_free(struct policies *p); /* detaches; NULL is allowed */
+void policies_free(struct policies *p); /* detaches all but what persists; NULL is allowed */
 /* Loads what the set comes to, and takes it over; those in force stay so. What is judged after the fact becomes guests of the
  * rules, which the set is over, and which are to judge as soon as policies_switch() has been called.
  * Returns 0; -EINVAL: see diags; -errno: of loading, with reterr_failure. */
@@ -36,6 +37,8 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure) m
 void policies_renew(struct policies *p);                             /* the lease: once a second */
 void policies_tell(struct policies *p);                              /* the verdicts since the last call */
 void policies_see(struct policies *p, const struct enrich_actor *a); /* with each event: who acted */
+/* Ends what an earlier picket of the instance left in the kernel, but keep, which may be NULL. */
+void policies_unpin_others(const char *instance, const struct guards *keep);
 size_t policies_count(const struct policies *p);
 /* Does what an order of an operator says, "mode MODE POLICY" or "disarm"; adds a line about it. Returns whether it was done. */
 bool policies_carry_out(struct policies *p, struct str order, struct buf *answer);

@@ -8,6 +8,7 @@
  *	policies_tell.c		verdicts → alerts
  *	policies_order.c	what an operator orders
  *	policies_report.c	their part of the status
+ *	policies_persist.c	those that outlive picket
  */
 #ifndef PICKET_CORE_POLICIES_INT_H
 #define PICKET_CORE_POLICIES_INT_H
@@ -19,11 +20,13 @@
 
 #define CGROUP_PATH_MAX 4096
 #define KILLED_REMEMBERED 64
+#define GENERATION_NAMES_MAX (1u << 20) /* bytes */
 
 /* A policy in force: what is left of it when it is compiled. */
 struct held {
 	const char *name, *rule, *action; /* rule: NULL: it has its own condition, or none */
 	uint32_t version;
+	uint64_t persist_ns;
 	enum policy_mode mode; /* as its file says */
 	const struct policy *policy;
 	struct guard_scope scope;
@@ -89,5 +92,10 @@ void policies_free_filters(struct filter **everything);
 /* Of a match after the event: with what the event says. */
 void policies_tell_after(struct policies *p, const struct held *h, const struct guard_verdict *v,
                          struct enrich_view *view, struct arena *arena);
+/* Pins its guards if any of its policies persists. They are attached. */
+int policies_pin(struct policies *p, struct generation *g, struct loader_failure *reterr_failure) must_check;
+void policies_leave(struct policies *p); /* at the end of picket: what persists goes on */
+/* Takes those in force over that an earlier picket left; without any, nothing happens. */
+int policies_adopt(struct policies *p) must_check;
 
 #endif

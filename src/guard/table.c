@@ -166,6 +166,29 @@ static bool add_point(struct table_maker *m, enum policy_point point, uint32_t i
 	return make_formula(m, point, &p->formulas[at]);
 }
 
+/* Without picket nobody says of a new process what it is, or of a new control group whose. */
+static bool can_persist(struct table_maker *m, const struct policy *policy)
+{
+	static const enum policy_scope_kind looked_up[] = {SCOPE_UNIT, SCOPE_CONTAINER, SCOPE_IMAGE};
+	if (!policy->persist_ns)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(looked_up); i++)
+		if (policy->scope[looked_up[i]].count) {
+			table_error(m, "it cannot persist: picket looks up which %s a control group is of",
+			            policy_scope_name(looked_up[i]));
+			return false;
+		}
+	for (enum policy_point point = 0; point < POINT_COUNT; point++) {
+		const struct policy_decision *d = &policy->decisions[point];
+		for (size_t i = 0; policy->points & 1u << point && i < d->count; i++)
+			if (d->tests[i].how != HOW_READ) {
+				table_error(m, "it cannot persist: picket decides %.200s", d->tests[i].text);
+				return false;
+			}
+	}
+	return true;
+}
+
 static void compile(struct table_maker *m, const struct policy *policy)
 {
 	struct guard_image *image = &m->table->image;
@@ -178,13 +201,16 @@ static void compile(struct table_maker *m, const struct policy *policy)
 	struct guard_policy *p = &m->table->policies[index];
 	*p = (struct guard_policy){
 	        .version = policy->version,
+	        .action = policy->action,
+	        .mode = policy->mode,
+	        .persist_ns = m->options->trial ? 0 : policy->persist_ns,
 	        .error = (uint32_t)policy->error,
 	        .budget_actions = policy->budget.actions,
 	        .budget_processes = policy->budget.processes,
 	        .budget_share = policy->budget.share,
 	};
 	snprintf(p->name, sizeof(p->name), "%s", policy->name);
-	bool good = table_scope(m, index, &p->scope);
+	bool good = can_persist(m, policy) && table_scope(m, index, &p->scope);
 	for (enum policy_point point = 0; point < POINT_COUNT && good; point++)
 		if (policy->points & 1u << point)
 			good = add_point(m, point, index, p);

@@ -10,6 +10,7 @@
 
 struct guard_table_options {
 	const char *cgroup; /* policies act only in this cgroup v2 directory and below; NULL: as they say */
+	bool trial;         /* nothing persists */
 	const char *root;   /* where cgroup2 is mounted; NULL: looked up */
 	/* The caller judges events, acts on what has happened and raises alerts, and feeds the scopes that it must look up. */
 	bool judged;

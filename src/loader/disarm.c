@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "loader/guards_int.h"
 #include "loader/owner.h"
 
 #define END_MS 5000 /* for a killed process to be gone */

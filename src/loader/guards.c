@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
+#include "loader/guards_int.h"
 #include "loader/owner.h"
-#include "loader/ring.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wundef"
@@ -20,7 +20,6 @@
 
 #define PREFIX "guard_"
 #define REACT "guard_react" /* is run, not attached */
-#define VERDICTS_BYTES (256u << 10)
 #define POLL_BATCH 4096
 
 /* The programs of bpf/guards: the point at which each acts. */
@@ -32,13 +31,6 @@ static const struct guard_program {
         {"guard_bind4", GUARD_AT_BIND},       {"guard_bind6", GUARD_AT_BIND},
         {"guard_sendmsg4", GUARD_AT_SENDMSG}, {"guard_sendmsg6", GUARD_AT_SENDMSG},
         {"guard_exec", GUARD_AT_EXEC},
-};
-
-struct guards {
-	struct picket_bpf *bpf;
-	struct bpf_link *links[ARRAY_SIZE(guard_programs)];
-	size_t link_count;
-	struct ring ring;
 };
 
 static void fail(struct loader_failure *f, const char *what, int err)
@@ -141,6 +133,11 @@ static int fill(struct guards *g, const struct guard_image *image)
 	return r;
 }
 
+static int find_map(const struct guards *g, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(g->bpf->obj, name);
+}
+
 static int load(struct guards *g, const struct guard_image *image, const char *instance, struct loader_failure *f)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = "/sys/kernel/btf/vmlinux");
@@ -156,16 +153,24 @@ static int load(struct guards *g, const struct guard_image *image, const char *i
 	if (r == 0)
 		r = fill(g, image);
 	if (r == 0)
-		r = ring_open(&g->ring, bpf_map__fd(g->bpf->maps.guard_verdicts), VERDICTS_BYTES);
+		r = guards_open_maps(g, find_map);
 	if (r < 0)
 		fail(f, "the policies cannot be given to the kernel", r);
 	return r;
 }
 
+struct guards *guards_alloc(void)
+{
+	struct guards *g = calloc(1, sizeof(*g));
+	for (size_t i = 0; g && i < GUARDS_MAPS; i++)
+		g->maps[i] = -1;
+	return g;
+}
+
 int guards_new(const struct guard_image *image, const char *instance, struct guards **ret_guards,
                struct loader_failure *reterr_failure)
 {
-	struct guards *g = calloc(1, sizeof(*g));
+	struct guards *g = guards_alloc();
 	if (!g)
 		return -ENOMEM;
 	libbpf_print_fn_t before = libbpf_set_print(silence);
@@ -183,9 +188,12 @@ void guards_free(struct guards *g)
 {
 	if (!g)
 		return;
+	guards_unpin(g);
 	for (size_t i = 0; i < g->link_count; i++)
 		bpf_link__destroy(g->links[i]);
 	ring_close(&g->ring);
+	for (size_t i = 0; i < GUARDS_MAPS && !g->bpf; i++) /* else they are the object's */
+		base_close_fd(&g->maps[i]);
 	picket_bpf__destroy(g->bpf);
 	free(g);
 }
@@ -196,6 +204,10 @@ static int add_link(struct guards *g, struct bpf_link *link)
 {
 	if (!link)
 		return -errno;
+	if (g->link_count == GUARDS_LINKS_MAX) {
+		bpf_link__destroy(link);
+		return -E2BIG;
+	}
 	g->links[g->link_count++] = link;
 	return 0;
 }
@@ -244,23 +256,28 @@ int guards_renew(struct guards *g, uint64_t until_ns)
 {
 	const uint32_t zero = 0;
 	const struct guard_control control = {.lease_until_ns = until_ns};
-	return put(g->bpf->maps.guard_control, &zero, &control);
+	return bpf_map_update_elem(g->maps[GUARDS_CONTROL], &zero, &control, BPF_ANY) ? -errno : 0;
 }
 
 bool guards_disarmed(struct guards *g)
 {
 	struct picket_owner owner;
-	return owner_read(bpf_map__fd(g->bpf->maps.picket_owner), &owner) == 0 && owner.disarmed;
+	return owner_read(g->maps[GUARDS_OWNER], &owner) == 0 && owner.disarmed;
 }
 
 int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_state)
 {
-	return bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.guard_states), &policy, ret_state) ? -errno : 0;
+	return bpf_map_lookup_elem(g->maps[GUARDS_STATES], &policy, ret_state) ? -errno : 0;
+}
+
+int guards_policy(struct guards *g, uint32_t policy, struct guard_policy *ret_policy)
+{
+	return bpf_map_lookup_elem(g->maps[GUARDS_POLICIES], &policy, ret_policy) ? -errno : 0;
 }
 
 int guards_set_state(struct guards *g, uint32_t policy, const struct guard_state *state)
 {
-	return put(g->bpf->maps.guard_states, &policy, state);
+	return bpf_map_update_elem(g->maps[GUARDS_STATES], &policy, state, BPF_ANY) ? -errno : 0;
 }
 
 int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode)
@@ -317,5 +334,5 @@ ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct 
 
 int guards_fd(const struct guards *g)
 {
-	return bpf_map__fd(g->bpf->maps.guard_verdicts);
+	return g->maps[GUARDS_VERDICTS];
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Guards in the kernel: load them with compiled policies, attach them to a control group, renew their lease, hear their
- * verdicts. Nothing is pinned: when the process ends, in any way, they are gone. Not thread-safe.
+ * verdicts. Unless they are pinned they are gone when the process ends, in any way. Not thread-safe.
  */
 #ifndef PICKET_LOADER_GUARDS_H
 #define PICKET_LOADER_GUARDS_H
@@ -33,7 +33,7 @@ struct guards;
  * Returns 0; -EPERM; -EOPNOTSUPP; -errno. */
 int guards_new(const struct guard_image *image, const char *instance, struct guards **ret_guards,
                struct loader_failure *reterr_failure) must_check;
-void guards_free(struct guards *g); /* detaches; NULL is allowed */
+void guards_free(struct guards *g); /* detaches, unpins; NULL is allowed */
 /* What their policies need, of sockets at this cgroup v2 directory and below. */
 int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure) must_check;
 /* Until when they may act, in CLOCK_BOOTTIME; 0: they only tell from now on. */
@@ -44,6 +44,7 @@ int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode) must_check
 /* All of it: for guards that go on with what others counted, before they are attached. */
 int guards_set_state(struct guards *g, uint32_t policy, const struct guard_state *state) must_check;
 int guards_state(struct guards *g, uint32_t policy, struct guard_state *ret_state) must_check;
+int guards_policy(struct guards *g, uint32_t policy, struct guard_policy *ret_policy) must_check;
 /* The verdicts since the last call, a bounded number at once. Returns how many, or -errno. */
 ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct guard_verdict *verdict), void *userdata)
         must_check;
@@ -55,6 +56,20 @@ int guards_react(struct guards *g, struct guard_reaction *r) must_check;
 int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how) must_check;
 void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id);
 int guards_fd(const struct guards *g); /* readable when there are verdicts */
+
+/* ---- without this process ---- */
+
+/* Those that are attached, in the first BPF file system that is mounted: they outlive the process, and act on as long as
+ * their policies persist. instance: as at guards_new(). Returns 0; -EOPNOTSUPP: none is mounted, or there is no
+ * instance; -errno. */
+int guards_pin(struct guards *g, const char *instance, struct loader_failure *reterr_failure) must_check;
+void guards_leave(struct guards *g); /* frees; what is pinned goes on. NULL is allowed */
+/* Guards that an earlier picket of this instance left: they can be renewed, asked and polled, and guards_free() ends them.
+ * Returns 0; -ENOENT: there are none; -ESTALE: they are another version's, and can only be removed; -errno. */
+int guards_adopt(const char *instance, struct guards **ret_guards) must_check;
+/* Ends all that are pinned by this instance, but not keep, which may be NULL. Returns how many loads, or -errno. */
+int guards_unpin_others(const char *instance, const struct guards *keep) must_check;
+
 /* The id and depth of a cgroup v2 directory, as guards compare them. */
 int guards_cgroup(const char *path, struct guard_cgroup *ret_cgroup) must_check;
 

@@ -174,6 +174,14 @@ static void add_policies(struct inventory *inventory, uint32_t owner)
 	}
 }
 
+const char *inventory_pin_of(const struct inventory *inventory, const struct inventory_item *item)
+{
+	for (size_t i = 0; i < inventory->pin_count; i++)
+		if (item->kind == inventory->pins[i].kind && item->id == inventory->pins[i].id)
+			return inventory->pins[i].path;
+	return NULL;
+}
+
 static bool is_held(const struct inventory *inventory, uint32_t owner)
 {
 	for (size_t i = 0; i < inventory->item_count; i++) {
@@ -182,9 +190,8 @@ static bool is_held(const struct inventory *inventory, uint32_t owner)
 			continue;
 		if (item->holder_count > 0)
 			return true;
-		for (size_t k = 0; k < inventory->pin_count; k++)
-			if (item->kind == INVENTORY_LINK && item->id == inventory->pins[k].link)
-				return true;
+		if (inventory_pin_of(inventory, item))
+			return true;
 	}
 	return false;
 }
@@ -214,7 +221,7 @@ int inventory_take(const char *instance, struct inventory **ret_inventory)
 	for (uint32_t i = 0; i < inventory->owner_count; i++)
 		add_policies(inventory, i);
 	inventory_add_holders(inventory);
-	inventory_add_pins(inventory);
+	inventory_add_pins(inventory, instance);
 	*ret_inventory = TAKE_PTR(inventory);
 	return 0;
 }

@@ -4,7 +4,7 @@
  * any picket. Needs CAP_SYS_ADMIN. Not thread-safe.
  *
  * A program is picket's if an owner map is bound to it (schema/owner.h); a link, if it is of such a program; a map, if such a
- * program uses it; a pin, if it is such a link's, in the directory of a BPF file system that guards_pin() writes to.
+ * program uses it; a pin, if it is in the directory of a BPF file system that guards_pin() writes to.
  */
 #ifndef PICKET_LOADER_INVENTORY_H
 #define PICKET_LOADER_INVENTORY_H
@@ -60,7 +60,8 @@ struct inventory_process {
 
 struct inventory_pin {
 	char path[INVENTORY_PATH_MAX];
-	uint32_t link; /* its id */
+	enum inventory_kind kind;
+	uint32_t id; /* of what is pinned; 0: not known */
 };
 
 struct inventory {
@@ -81,6 +82,7 @@ struct inventory {
  * Returns 0; -EPERM; -ENOMEM; -errno. */
 int inventory_take(const char *instance, struct inventory **ret_inventory) must_check;
 
+const char *inventory_pin_of(const struct inventory *inventory, const struct inventory_item *item); /* NULL: none */
 /* False: there are some that nobody holds any more, and that the kernel frees within a moment. */
 bool inventory_is_settled(const struct inventory *inventory);
 

@@ -12,11 +12,9 @@
 
 #include "loader/inventory.h"
 
-#define PIN_DIRECTORY "picket" /* in each BPF file system */
-
 struct inventory_item *inventory_find(struct inventory *inventory, enum inventory_kind kind, uint32_t id);
 void inventory_add_holders(struct inventory *inventory);
-void inventory_add_pins(struct inventory *inventory);
+void inventory_add_pins(struct inventory *inventory, const char *instance);
 /* When a process was started, in ticks since the boot; 0: it is gone. */
 uint64_t inventory_start_ticks(int pid);
 

@@ -22,7 +22,7 @@ int owner_mark_program(const struct bpf_map *map, int program)
 
 int owner_mark(const struct bpf_object *object, const struct bpf_map *map, const char *instance)
 {
-	struct picket_owner owner = {.magic = OWNER_MAGIC, .tgid = owner_pid()};
+	struct picket_owner owner = {.magic = OWNER_MAGIC, .tgid = owner_pid(), .version = PICKET_VERSION};
 	const uint32_t zero = 0;
 	struct bpf_program *p;
 	snprintf(owner.instance, sizeof(owner.instance), "%s", instance ? instance : "");

@@ -148,6 +148,21 @@ static void test_refused(void **state)
 	assert_no_table(CONNECT "  scope: {user: [1, 2, 3, 4, 5, 6, 7, 8, 9]}\n", "at most 8 users");
 }
 
+static void test_persist(void **state)
+{
+	struct policies all;
+	(void)state;
+	struct guard_table *table = compile(&all, CONNECT "  scope: {user: root}\n  persist: 2m\n");
+	assert_non_null(table);
+	assert_true(guard_table_image(table)->policies[0].persist_ns == 120000000000ull);
+	assert_string_equal(guard_table_image(table)->policies[0].name, "a");
+	guard_table_free(table);
+	policies_done(&all);
+	assert_no_table(CONNECT "  scope: {unit: a.service}\n  persist: 2m\n", "picket looks up which unit");
+	assert_no_table(CONNECT "  condition: evt.type = connect and proc.cmdline contains x\n  persist: 2m\n",
+	                "it cannot persist: picket decides proc.cmdline contains x");
+}
+
 static void test_too_long(void **state)
 {
 	(void)state;
@@ -220,7 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),      cmocka_unit_test(test_fixed),
 	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_reactions), cmocka_unit_test(test_refused),
-	        cmocka_unit_test(test_too_long),    cmocka_unit_test(test_scope),
+	        cmocka_unit_test(test_too_long),    cmocka_unit_test(test_persist),   cmocka_unit_test(test_scope),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,9 +98,10 @@ static void test_settled(void **state)
 	        (struct inventory_item){.kind = INVENTORY_PROGRAM, .id = 8, .owner = 1, .holder_count = 1};
 	assert_false(inventory_is_settled(inventory));
 	inventory->pin_count = 1;
-	inventory->pins[0].link = 8; /* not the link's number */
+	inventory->pins[0].id = 7; /* a link of this number, not a map */
+	inventory->pins[0].kind = INVENTORY_MAP;
 	assert_false(inventory_is_settled(inventory));
-	inventory->pins[0].link = 7;
+	inventory->pins[0].kind = INVENTORY_LINK;
 	assert_true(inventory_is_settled(inventory));
 	free(inventory);
 }
