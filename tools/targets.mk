@@ -45,8 +45,11 @@ build/tests/doer: $(call tests_objects,tests/sensors/doer*.c)
 build/tests/test_evasions: $(call tests_objects,tests/evasions/*.c) build/release/base.a
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ $(libs) -lpthread
-build/tests/test_sieve: $(call tests_objects,tests/sieve/*.c) \
-		$(filter-out %/test_evasions.o,$(call tests_objects,tests/evasions/*.c)) build/release/base.a
+sieve_objects := $(filter-out %/test_evasions.o %/test_sieve.o %/hour.o,$(call tests_objects,tests/sieve/*.c tests/evasions/*.c))
+build/tests/test_sieve: build/tests/sieve/test_sieve.o $(sieve_objects) build/release/base.a
+	@echo "  LINK    $@"
+	@$(CC) $(link_release) -o $@ $^ $(libs) -lpthread
+build/tests/test_sieve_hour: build/tests/sieve/hour.o $(sieve_objects) build/release/base.a
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ $^ $(libs) -lpthread
 build/tests/things: $(call tests_objects,tests/demo/*.c)
@@ -77,7 +80,7 @@ build/tests/test_gate: $(call tests_objects,tests/gate/*.c) $(foreach r,core gua
 	@echo "  LINK    $@"
 	@$(CC) $(link_release) -o $@ -Wl,--start-group $^ -Wl,--end-group $(libs) -lpthread
 vm_tests := build/tests/vm_differential lib
-live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/test_sieve build/tests/things build/tests/policy_act
+live_tests := build/tests/test_sensors build/tests/doer build/tests/test_evasions build/tests/test_sieve build/tests/test_sieve_hour build/tests/things build/tests/policy_act
 .PHONY: test-programs test unit test-kernels fuzz
 test-programs: build/picket $(unit_tests) $(fuzzers) $(live_tests) $(vm_tests) build/tests/compiled_differential \
 		build/tests/sieve_differential build/tests/test_gate build/tools/gen_reference verify-programs

@@ -91,13 +91,18 @@ long uring_connect(int fd, const void *address, unsigned size);
 struct stage {
 	char cgroup[200];
 	char directory[100];
-	char self[200]; /* this program */
-	int cleaner_fd; /* when its last copy is closed, everything is removed */
+	char self[200];       /* this program */
+	const char *argument; /* of actors, after their role; NULL: none */
+	unsigned lane;        /* number of a lane; 0: the stage itself */
+	int cleaner_fd;       /* when its last copy is closed, everything is removed */
 	pid_t cleaner_pid;
 };
 /* Makes them, and a process that removes them however this one ends. Returns 0, -errno; ret_reason says why not. */
 int stage_open(struct stage *s, char *ret_reason, size_t size) must_check;
 void stage_close(struct stage *s);
+/* A part of an open stage, in which a process of its own may let actors act beside those of the stage and of other lanes:
+ * with a control group of its own below the stage's, which the stage's end removes. number: from 1 on. Returns 0, -errno. */
+int stage_lane(const struct stage *s, unsigned number, struct stage *ret_lane) must_check;
 /* Runs an actor in the control group until it and every descendant has ended. Returns its exit code, or -errno;
  * ret_last is the last line that it printed. */
 int stage_act(const struct stage *s, const char *name, const char *role, char *ret_last, size_t size) must_check;
@@ -108,20 +113,27 @@ int stage_run(const struct stage *s, const char *path, const char *argv0) must_c
 struct cJSON;
 struct watch {
 	const struct stage *stage;
+	const char *name; /* borrowed; of its files and marks */
 	pid_t pid;
 	int alerts_fd; /* its output file */
 	char *unread;  /* bytes after the last whole line */
 	size_t unread_bytes;
 	unsigned marks;
+	/* What takes alerts when they are collected; NULL: alerts keeps them. Set after watch_open(). */
+	void (*take)(void *userdata, const struct cJSON *alert);
+	void *userdata;
 	struct cJSON **alerts; /* since the last mark */
 	size_t alert_count;
+	bool overflow; /* there were more */
 };
-/* Starts picket and waits until it watches. more: further arguments of it, NULL at the end; or NULL.
+/* Starts picket and waits until it watches. name: another than that of other watches of the stage. more: further
+ * arguments of picket, NULL at the end; or NULL.
  * Returns 0; -EOPNOTSUPP: it says that it cannot run here; another -errno. ret_reason: what picket said. */
-int watch_open(struct watch *w, const struct stage *s, const char *picket, const char *rules, const char *const *more,
-               char *ret_reason, size_t size) must_check;
+int watch_open(struct watch *w, const struct stage *s, const char *name, const char *picket, const char *rules,
+               const char *const *more, char *ret_reason, size_t size) must_check;
 void watch_close(struct watch *w);
-/* Collects the alerts about all that has happened in the control group until now. Returns 0, -ETIME, -errno. */
+/* Collects the alerts about all that has happened in the control group until now. Returns 0; -ETIME; -ENOBUFS: there
+ * were more than it can hold; -errno. */
 int watch_collect(struct watch *w) must_check;
 const struct cJSON *watch_find(const struct watch *w, const struct evasion *e); /* the alert that e expects, or NULL */
 const struct cJSON *watch_find_rule(const struct watch *w, const char *rule);   /* any of that rule, or NULL */

@@ -52,6 +52,24 @@ static void kill_members(const char *cgroup)
 		fclose(f);
 }
 
+/* A control group, and those below it. */
+static bool cgroup_is_removed(const char *cgroup)
+{
+	DIR *dir = opendir(cgroup);
+	struct dirent *entry;
+	char below[300];
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    snprintf(below, sizeof(below), "%s/%s", cgroup, entry->d_name) < (int)sizeof(below))
+			(void)cgroup_is_removed(below);
+	if (dir)
+		closedir(dir);
+	if (rmdir(cgroup) == 0 || errno == ENOENT)
+		return true;
+	kill_members(cgroup);
+	return false;
+}
+
 static _Noreturn void clean_at_end(const struct stage *s, int pipe_fd)
 {
 	sigset_t all;
@@ -61,10 +79,8 @@ static _Noreturn void clean_at_end(const struct stage *s, int pipe_fd)
 	setsid();
 	while (read(pipe_fd, &byte, 1) < 0 && errno == EINTR)
 		;
-	for (int i = 0; i < CLEAN_TRIES && rmdir(s->cgroup) < 0 && errno != ENOENT; i++) {
-		kill_members(s->cgroup);
+	for (int i = 0; i < CLEAN_TRIES && !cgroup_is_removed(s->cgroup); i++)
 		usleep(CLEAN_PAUSE_US);
-	}
 	remove_tree(AT_FDCWD, s->directory);
 	_exit(0);
 }
@@ -139,6 +155,20 @@ int stage_open(struct stage *s, char *ret_reason, size_t size)
 	return r;
 }
 
+int stage_lane(const struct stage *s, unsigned number, struct stage *ret_lane)
+{
+	struct stage lane = *s;
+	lane.lane = number;
+	lane.cleaner_fd = -1;
+	int length = snprintf(lane.cgroup, sizeof(lane.cgroup), "%s/lane-%u", s->cgroup, number);
+	if (length >= (int)sizeof(lane.cgroup))
+		return -ENAMETOOLONG;
+	if (mkdir(lane.cgroup, 0755) < 0)
+		return -errno;
+	*ret_lane = lane;
+	return 0;
+}
+
 void stage_close(struct stage *s)
 {
 	if (s->cleaner_fd < 0)
@@ -207,13 +237,16 @@ static void read_last_line(int fd, char *ret_last, size_t size)
 int stage_act(const struct stage *s, const char *name, const char *role, char *ret_last, size_t size)
 {
 	char directory[200], file[220];
-	char *const argv[] = {(char *)s->self, (char *)"--act", (char *)name, (char *)role, NULL};
+	char *const argv[] = {(char *)s->self, (char *)"--act", (char *)name, (char *)role, (char *)s->argument, NULL};
 	int status;
-	snprintf(directory, sizeof(directory), "%s/%s-%s", s->directory, name, role);
+	int length = snprintf(directory, sizeof(directory), "%s/%s-%s", s->directory, name, role);
+	if (s->lane > 0)
+		snprintf(directory + length, sizeof(directory) - (size_t)length, "-%u", s->lane);
 	snprintf(file, sizeof(file), "%s.out", directory);
+	remove_tree(AT_FDCWD, directory); /* of an actor of the same name before */
 	if (mkdir(directory, 0755) < 0)
 		return -errno;
-	int out = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int out = open(file, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	if (out < 0)
 		return -errno;
 	pid_t supervisor = fork();

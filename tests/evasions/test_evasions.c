@@ -103,7 +103,8 @@ static void test_all(const struct stage *s)
 {
 	struct watch w;
 	char reason[4096] = "";
-	int r = watch_open(&w, s, evasion_options.picket, evasion_options.rules, NULL, reason, sizeof(reason));
+	int r = watch_open(&w, s, "picket", evasion_options.picket, evasion_options.rules, NULL, reason,
+	                   sizeof(reason));
 	if (r == -EOPNOTSUPP) {
 		each_evasion(skip_evasion, reason);
 	} else if (r < 0) {

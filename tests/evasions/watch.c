@@ -20,7 +20,7 @@
 
 #define MARK_RULE "Mark of the test"
 #define MARK_PREFIX "picket-evasions-mark-"
-#define MARK_LIMIT_NS (10 * NS_PER_S)
+#define MARK_LIMIT_NS (30 * NS_PER_S)
 #define START_LIMIT_NS (30 * NS_PER_S)
 #define POLL_PAUSE_US 2000
 #define ALERTS_MAX 20000
@@ -39,7 +39,8 @@ static const char own_rules[] =
         "  output: \"file=%%fd.name asked=%%fd.nameraw real=%%fd.realpath\"\n"
         "  priority: Error\n";
 static const char more_fields[] = "evt.type,evt.rawres,fd.name,fd.nameraw,fd.l4proto,proc.name,proc.exe,proc.exepath,"
-                                  "proc.filename,evt.addr,evt.arg.flags";
+                                  "proc.filename,evt.addr,evt.arg.flags,proc.pid,proc.ppid,proc.pname,proc.cwd,"
+                                  "proc.cmdline,user.uid,group.gid,container.id";
 
 /* ---- alerts ---- */
 static void alerts_clear(struct watch *w)
@@ -120,19 +121,30 @@ void watch_show(const struct watch *w)
 }
 
 /* ---- reading them as they come ---- */
+/* A mark is no deed either. That of another watch of the stage would be seen only by those that were there already. */
+static bool is_of_mark(const cJSON *alert)
+{
+	return value_fits(alert_field(alert, "proc.exe"), "^" MARK_PREFIX);
+}
+
 /* Takes a line; returns true if it is the mark. */
 static bool take_line(struct watch *w, const char *line, size_t length, const char *mark)
 {
 	cJSON *alert = cJSON_ParseWithLength(line, length);
 	if (!alert)
 		return false;
-	if (strcmp(alert_rule(alert), MARK_RULE) == 0 || w->alert_count == ALERTS_MAX) {
-		bool found = value_fits(alert_field(alert, "proc.exe"), mark);
-		cJSON_Delete(alert);
-		return found;
+	bool is_mark = is_of_mark(alert);
+	bool found = strcmp(alert_rule(alert), MARK_RULE) == 0 && value_fits(alert_field(alert, "proc.exe"), mark);
+	if (!is_mark && !w->take && w->alert_count < ALERTS_MAX) {
+		w->alerts[w->alert_count++] = alert;
+		return false;
 	}
-	w->alerts[w->alert_count++] = alert;
-	return false;
+	if (!is_mark && w->take)
+		w->take(w->userdata, alert);
+	else
+		w->overflow |= !is_mark;
+	cJSON_Delete(alert);
+	return found;
 }
 
 static bool take_lines(struct watch *w, const char *mark)
@@ -167,8 +179,8 @@ static int read_until(struct watch *w, const char *mark, uint64_t limit_ns)
 
 static int mark(struct watch *w, uint64_t limit_ns)
 {
-	char text[64];
-	snprintf(text, sizeof(text), MARK_PREFIX "%u", w->marks++);
+	char text[100];
+	snprintf(text, sizeof(text), MARK_PREFIX "%s-%u", w->name, w->marks++);
 	int r = stage_run(w->stage, "/bin/true", text);
 	return r < 0 ? r : read_until(w, text, limit_ns);
 }
@@ -176,7 +188,9 @@ static int mark(struct watch *w, uint64_t limit_ns)
 int watch_collect(struct watch *w)
 {
 	alerts_clear(w);
-	return mark(w, MARK_LIMIT_NS);
+	w->overflow = false;
+	int r = mark(w, MARK_LIMIT_NS);
+	return r == 0 && w->overflow ? -ENOBUFS : r;
 }
 
 /* ---- picket ---- */
@@ -185,10 +199,16 @@ static void stage_file(const struct stage *s, const char *name, char *ret_path, 
 	snprintf(ret_path, size, "%s/%s", s->directory, name);
 }
 
-static int write_own_rules(const struct stage *s, char *ret_path, size_t size)
+static void watch_file(const struct watch *w, const char *suffix, char *ret_path, size_t size)
 {
+	snprintf(ret_path, size, "%s/%s.%s", w->stage->directory, w->name, suffix);
+}
+
+static int write_own_rules(const struct watch *w, char *ret_path, size_t size)
+{
+	const struct stage *s = w->stage;
 	char vault[200], file[200];
-	stage_file(s, "rules.yaml", ret_path, size);
+	watch_file(w, "rules.yaml", ret_path, size);
 	FILE *f = fopen(ret_path, "we");
 	if (!f)
 		return -errno;
@@ -197,7 +217,7 @@ static int write_own_rules(const struct stage *s, char *ret_path, size_t size)
 		return -errno;
 	stage_file(s, "vault", vault, sizeof(vault));
 	if (mkdir(vault, 0755) < 0)
-		return -errno;
+		return errno == EEXIST ? 0 : -errno; /* another watch of this stage made it */
 	for (int i = 0; i < 2; i++) {
 		stage_file(s, i ? "vault/other" : "vault/secret", file, sizeof(file));
 		int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -230,10 +250,10 @@ static _Noreturn void become_picket(const struct stage *s, const char *picket, c
 	_exit(127);
 }
 
-static void read_errors(const struct stage *s, char *ret_text, size_t size)
+static void read_errors(const struct watch *w, char *ret_text, size_t size)
 {
 	char path[200];
-	stage_file(s, "errors", path, sizeof(path));
+	watch_file(w, "errors", path, sizeof(path));
 	FILE *f = fopen(path, "re");
 	size_t n = f ? fread(ret_text, 1, size - 1, f) : 0;
 	while (n > 0 && ret_text[n - 1] == '\n')
@@ -251,7 +271,7 @@ static int wait_for_start(struct watch *w, char *ret_reason, size_t size)
 	do {
 		if (waitpid(w->pid, &status, WNOHANG) == w->pid) {
 			w->pid = 0;
-			read_errors(w->stage, ret_reason, size);
+			read_errors(w, ret_reason, size);
 			return WIFEXITED(status) && WEXITSTATUS(status) == 3 ? -EOPNOTSUPP : -ECHILD;
 		}
 		r = mark(w, NS_PER_S / 20);
@@ -261,18 +281,18 @@ static int wait_for_start(struct watch *w, char *ret_reason, size_t size)
 	return r;
 }
 
-int watch_open(struct watch *w, const struct stage *s, const char *picket, const char *rules, const char *const *more,
-               char *ret_reason, size_t size)
+int watch_open(struct watch *w, const struct stage *s, const char *name, const char *picket, const char *rules,
+               const char *const *more, char *ret_reason, size_t size)
 {
 	char own[200], alerts[200], errors[200];
-	*w = (struct watch){.stage = s, .alerts_fd = -1};
-	stage_file(s, "alerts.json", alerts, sizeof(alerts));
-	stage_file(s, "errors", errors, sizeof(errors));
+	*w = (struct watch){.stage = s, .name = name, .alerts_fd = -1};
+	watch_file(w, "alerts.json", alerts, sizeof(alerts));
+	watch_file(w, "errors", errors, sizeof(errors));
 	w->unread = malloc(UNREAD_BYTES_MAX);
 	w->alerts = calloc(ALERTS_MAX, sizeof(struct cJSON *));
 	if (!w->unread || !w->alerts)
 		return -ENOMEM;
-	int r = write_own_rules(s, own, sizeof(own));
+	int r = write_own_rules(w, own, sizeof(own));
 	if (r == 0)
 		w->alerts_fd = open(alerts, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (r < 0 || w->alerts_fd < 0) {
@@ -293,7 +313,7 @@ int watch_end(struct watch *w, char *ret_reason, size_t size)
 		if (errno != EINTR)
 			return -errno;
 	w->pid = 0;
-	read_errors(w->stage, ret_reason, size);
+	read_errors(w, ret_reason, size);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return -ECHILD;
 	return strstr(ret_reason, "none lost") ? 0 : -ENODATA;

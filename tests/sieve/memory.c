@@ -3,6 +3,7 @@
  * All of it happens in a file system in memory over /opt, in a mount namespace of its own.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -14,6 +15,7 @@
 #include "sieve.h"
 
 #define OPENS 300 /* far more than a process's events that tell user space something */
+#define TELL_PAUSE_US 1000
 #define HOT "Sieve: hot file"
 #define PLACE "Sieve: hot place"
 
@@ -281,6 +283,15 @@ static void asked_in_another_way(void)
 }
 
 /* ---- another process, or as good as another ---- */
+/* User space tells what it knows of a process some milliseconds after the events that made it do so. */
+static void warm_until_told(void)
+{
+	for (int i = 0; i < OPENS; i++) {
+		open_close(AT_FDCWD, "x", O_RDONLY);
+		usleep(TELL_PAUSE_US);
+	}
+}
+
 static void enter_own(void)
 {
 	enter();
@@ -288,15 +299,18 @@ static void enter_own(void)
 	act_write("/opt/own/x", "x", 0644);
 	warm(AT_FDCWD, "/opt/own/x");
 	MUST(chdir("/opt/own"));
-	warm(AT_FDCWD, "x");
+	warm_until_told();
 }
 
 static void process_elsewhere(void)
 {
 	enter_own();
 	MUST(mkdir("/opt/hot", 0755));
+	MUST(mkdir("/opt/plain", 0755));
+	act_write("/opt/plain/x", "x", 0644);
+	warm(AT_FDCWD, "/opt/plain/x");
 	MUST(chdir("/opt/hot"));
-	open_close(AT_FDCWD, "/opt/own/x", O_RDONLY);
+	open_close(AT_FDCWD, "/opt/plain/x", O_RDONLY);
 }
 
 static void child_of_another_group(void)
@@ -304,7 +318,7 @@ static void child_of_another_group(void)
 	enter_own();
 	pid_t pid = act_fork();
 	if (pid == 0) {
-		warm(AT_FDCWD, "x");
+		warm_until_told();
 		MUST(setresgid(65534, 65534, 65534));
 		again();
 		_exit(0);
@@ -318,6 +332,25 @@ static void user_changed(void)
 	enter_own();
 	MUST(setresuid(65534, 65534, 65534));
 	again();
+}
+
+/* Credentials of one thread alone. */
+static void *live_as_nobody(void *argument)
+{
+	warm_until_told();
+	syscall(SYS_setresuid, 65534, 65534, 65534);
+	again();
+	return argument;
+}
+
+static void user_of_thread_changed(void)
+{
+	pthread_t thread;
+	enter_own();
+	if (pthread_create(&thread, NULL, live_as_nobody, NULL) != 0)
+		act_fail("pthread_create");
+	pthread_join(thread, NULL);
+	warm(AT_FDCWD, "x");
 }
 
 static void program_changed(void)
@@ -356,9 +389,11 @@ const struct evasion memory_cases[] = {
         CASE(made_again, "removed and made again", "Sieve: created", "fd.name", "/opt/cold/x"),
         CASE(opened_for_writing, "the same to be written", "Sieve: written", "fd.name", "/opt/cold/x"),
         CASE(asked_in_another_way, "the same by another text", "Sieve: asked by", "fd.nameraw", "./x"),
-        CASE(process_elsewhere, "by a process whose directory is another", "Sieve: elsewhere", "fd.name", "/opt/own/x"),
+        CASE(process_elsewhere, "by a process whose directory is another", "Sieve: elsewhere", "fd.name",
+             "/opt/plain/x"),
         CASE(child_of_another_group, "by a child in another group", "Sieve: other group", "fd.name", "/opt/own/x"),
         CASE(user_changed, "as another user", "Sieve: other user", "fd.name", "/opt/own/x"),
+        CASE(user_of_thread_changed, "by a thread as another user", "Sieve: other user", "fd.name", "/opt/own/x"),
         CASE(program_changed, "by another program of the same process", "Sieve: hot process", "fd.name", "/opt/own/x"),
         EVASIONS_END,
 };

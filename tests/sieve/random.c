@@ -16,14 +16,19 @@
 
 #include "sieve.h"
 
-#define ACTIONS 2500
+#define CASE_ACTIONS 2500
 #define REPEATS 6
 #define PATH_BYTES 400
 #define MOUNTS_MAX 12
 
 static uint64_t state;
 
-static unsigned below(unsigned limit)
+void random_begin(uint64_t seed)
+{
+	state = (seed + 1) * 0x9e3779b97f4a7c15ull;
+}
+
+unsigned random_below(unsigned limit)
 {
 	state ^= state << 13;
 	state ^= state >> 7;
@@ -41,7 +46,7 @@ static const char *const files[] = {
 
 static const char *directory_any(void)
 {
-	return directories[below(ARRAY_SIZE(directories))];
+	return directories[random_below(ARRAY_SIZE(directories))];
 }
 
 static const char *long_name(void)
@@ -53,13 +58,13 @@ static const char *long_name(void)
 
 static const char *file_any(void)
 {
-	return below(60) ? files[below(ARRAY_SIZE(files))] : long_name();
+	return random_below(60) ? files[random_below(ARRAY_SIZE(files))] : long_name();
 }
 
 /* In /opt: as its own names are. */
 static void place_any(char path[PATH_BYTES])
 {
-	if (below(8))
+	if (random_below(8))
 		snprintf(path, PATH_BYTES, "/opt/%s/%s", directory_any(), file_any());
 	else
 		snprintf(path, PATH_BYTES, "/opt/%s", directory_any());
@@ -70,7 +75,7 @@ static void path_any(char path[PATH_BYTES])
 {
 	char place[PATH_BYTES];
 	place_any(place);
-	switch (below(12)) {
+	switch (random_below(12)) {
 	case 0:
 		snprintf(path, PATH_BYTES, "%s", file_any());
 		break;
@@ -105,7 +110,7 @@ static int flags_any(void)
 	        O_WRONLY,           O_RDWR,           O_PATH,   O_DIRECTORY,         O_NOFOLLOW,
 	        O_CREAT | O_WRONLY, O_CREAT | O_EXCL, O_TRUNC,  O_APPEND | O_WRONLY, O_PATH | O_NOFOLLOW,
 	        O_TMPFILE | O_RDWR, O_NONBLOCK,       O_NOATIME};
-	return below(4) ? O_RDONLY : rare[below(ARRAY_SIZE(rare))];
+	return random_below(4) ? O_RDONLY : rare[random_below(ARRAY_SIZE(rare))];
 }
 
 static long open_how(unsigned how, int directory, const char *path, int flags)
@@ -129,14 +134,14 @@ static long open_how(unsigned how, int directory, const char *path, int flags)
 static void open_some(void)
 {
 	char path[PATH_BYTES], from[PATH_BYTES];
-	unsigned how = below(12), times = 1 + below(REPEATS);
+	unsigned how = random_below(12), times = 1 + random_below(REPEATS);
 	int flags = flags_any() | O_CLOEXEC, directory = AT_FDCWD;
 	path_any(path);
-	if (below(3) == 0) {
+	if (random_below(3) == 0) {
 		snprintf(from, sizeof(from), "/opt/%s", directory_any());
 		directory = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	if (how == 1 && below(4))
+	if (how == 1 && random_below(4))
 		how = 3;
 	for (unsigned i = 0; i < times; i++) {
 		long fd = open_how(how, directory, path, flags);
@@ -158,11 +163,12 @@ static void make(const char *path)
 static void mount_some(const char *from, const char *to)
 {
 	static unsigned mounts;
-	if (mounts == MOUNTS_MAX || below(3) == 0) {
+	if (mounts == MOUNTS_MAX || random_below(3) == 0) {
 		mounts -= umount2(to, MNT_DETACH) == 0;
 		return;
 	}
-	mounts += (below(2) ? mount(from, to, NULL, MS_BIND, NULL) : mount("tmpfs", to, "tmpfs", 0, "size=1m")) == 0;
+	mounts += (random_below(2) ? mount(from, to, NULL, MS_BIND, NULL)
+	                           : mount("tmpfs", to, "tmpfs", 0, "size=1m")) == 0;
 }
 
 static void change_some(void)
@@ -170,7 +176,7 @@ static void change_some(void)
 	char from[PATH_BYTES], to[PATH_BYTES];
 	place_any(from);
 	place_any(to);
-	switch (below(12)) {
+	switch (random_below(12)) {
 	case 0:
 	case 1:
 		(void)!rename(from, to);
@@ -183,7 +189,7 @@ static void change_some(void)
 		break;
 	case 4:
 		(void)!unlink("/opt/link");
-		(void)!symlink(from, below(2) ? "/opt/link" : to);
+		(void)!symlink(from, random_below(2) ? "/opt/link" : to);
 		break;
 	case 5:
 		(void)!unlink(to);
@@ -210,18 +216,18 @@ static void change_some(void)
 static void act_some(unsigned actions)
 {
 	for (unsigned i = 0; i < actions; i++)
-		if (below(5))
+		if (random_below(5))
 			open_some();
 		else
 			change_some();
 }
 
-static void in_child(void (*change)(void))
+static void in_child(void (*change)(void), unsigned actions)
 {
 	pid_t pid = act_fork();
 	if (pid == 0) {
 		change();
-		act_some(ACTIONS / 10);
+		act_some(actions);
 		_exit(0);
 	}
 	act_wait(pid);
@@ -254,7 +260,7 @@ static void change_mounts(void)
 static void begin(uint64_t seed)
 {
 	char path[PATH_BYTES];
-	state = seed * 0x9e3779b97f4a7c15ull;
+	random_begin(seed);
 	act_private_mounts();
 	act_tmpfs("/opt");
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
@@ -268,30 +274,30 @@ static void begin(uint64_t seed)
 	MUST(chdir("/opt"));
 }
 
-static void act_from(uint64_t seed)
+void random_act(uint64_t seed, unsigned actions)
 {
 	begin(seed);
-	act_some(ACTIONS / 2);
-	in_child(change_group);
-	in_child(change_root);
-	in_child(change_mounts);
-	in_child(change_user);
-	act_some(ACTIONS / 2);
+	act_some(actions / 2);
+	in_child(change_group, actions / 10);
+	in_child(change_root, actions / 10);
+	in_child(change_mounts, actions / 10);
+	in_child(change_user, actions / 10);
+	act_some(actions / 2);
 }
 
 static void random_1(void)
 {
-	act_from(1);
+	random_act(1, CASE_ACTIONS);
 }
 
 static void random_2(void)
 {
-	act_from(2);
+	random_act(2, CASE_ACTIONS);
 }
 
 static void random_3(void)
 {
-	act_from(3);
+	random_act(3, CASE_ACTIONS);
 }
 
 #define CASE(number) \

@@ -15,4 +15,24 @@ extern const struct evasion memory_cases[];
 extern const struct evasion random_cases[];
 extern const struct evasion demo_cases[];
 
+/* A generator of numbers, the same from the same beginning; and what those cases do with it. */
+void random_begin(uint64_t seed);
+unsigned random_below(unsigned limit);
+void random_act(uint64_t seed, unsigned actions);
+
+/* For the hour: what hosts do all day. Each attempt takes an argument, a number that says what of it. */
+#define HOUR_SCRIPT "script"
+#define HOUR_CONTAINER "container"
+#define HOUR_RANDOM "random"
+#define HOUR_RESIDENT "resident"
+extern const struct evasion hour_cases[];
+
+/* ---- lines of text, one for an alert: lines.c ---- */
+struct buf;
+/* Takes out of both, line by line, what the other has as well, and sorts the rest. Returns how many lines are left in both
+ * together, or -ENOMEM. */
+long lines_cancel(struct buf *without, struct buf *with) must_check;
+/* Shows the first of what only one has. */
+void lines_show(const struct buf *without, const struct buf *with);
+
 #endif

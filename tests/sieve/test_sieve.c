@@ -124,7 +124,7 @@ static int perform_all(bool sieve, char *ret_reason, size_t size)
 	int r = stage_open(&stage, ret_reason, size);
 	if (r < 0)
 		return -EOPNOTSUPP;
-	r = watch_open(&w, &stage, evasion_options.picket, evasion_options.rules, more, ret_reason, size);
+	r = watch_open(&w, &stage, "picket", evasion_options.picket, evasion_options.rules, more, ret_reason, size);
 	for (size_t i = 0; i < part_count && r == 0 && !interrupted; i++)
 		perform(&w, &parts[i], sieve);
 	if (r == 0) {
@@ -142,47 +142,7 @@ static int perform_all(bool sieve, char *ret_reason, size_t size)
 
 /* ---- both compared ---- */
 
-static int by_text(const void *a, const void *b)
-{
-	return str_compare(*(const struct str *)a, *(const struct str *)b);
-}
-
-static struct str *sorted(const struct buf *lines, size_t *ret_count)
-{
-	struct str rest = buf_str(lines), line;
-	struct str *list = calloc(lines->length + 1, sizeof(*list));
-	size_t count = 0;
-	while (list && str_next(&rest, '\n', &line))
-		if (line.length > 0)
-			list[count++] = line;
-	if (list)
-		qsort(list, count, sizeof(*list), by_text);
-	*ret_count = count;
-	return list;
-}
-
-/* Shows what only one has. Returns how much that is. */
-static size_t compare(const struct part *p)
-{
-	size_t count[2], at[2] = {0, 0}, differences = 0;
-	_cleanup_(base_free_ptr) struct str *without = sorted(&p->lines[0], &count[0]);
-	_cleanup_(base_free_ptr) struct str *with = sorted(&p->lines[1], &count[1]);
-	if (!without || !with)
-		return 1;
-	while (at[0] < count[0] || at[1] < count[1]) {
-		int order = at[0] == count[0] ? 1 : at[1] == count[1] ? -1 : str_compare(without[at[0]], with[at[1]]);
-		if (order < 0)
-			printf("    only without the sieve: " STR_FMT "\n", STR_ARG(without[at[0]]));
-		else if (order > 0)
-			printf("    only with the sieve: " STR_FMT "\n", STR_ARG(with[at[1]]));
-		at[0] += order <= 0;
-		at[1] += order >= 0;
-		differences += order != 0;
-	}
-	return differences;
-}
-
-static void judge(const struct part *p)
+static void judge(struct part *p)
 {
 	const char *name = p->evasion->name, *role = evasion_roles[p->role];
 	char text[128];
@@ -190,9 +150,10 @@ static void judge(const struct part *p)
 		tell(SKIPPED, name, role, p->reason);
 	else if (p->code[0] || p->code[1])
 		tell(FAILED, name, role, p->reason);
-	else if (compare(p) > 0)
+	else if (lines_cancel(&p->lines[0], &p->lines[1]) != 0) {
 		tell(FAILED, name, role, "the alerts differ");
-	else if (!p->evasion->twin && !p->expected[1]) /* of the cases of this test */
+		lines_show(&p->lines[0], &p->lines[1]);
+	} else if (!p->evasion->twin && !p->expected[1]) /* of the cases of this test */
 		tell(FAILED, name, role, "the alert that it must raise is missing");
 	else {
 		snprintf(text, sizeof(text), "%zu alerts, the same without the sieve", p->alerts);
