@@ -123,6 +123,7 @@ struct guard_policy {
 	__u64 persist_ns;      /* how long it goes on after the lease has ended */
 	__u32 error;           /* of errno, positive; at exec: the process is killed */
 	__u32 budget_actions, budget_processes, budget_share;
+	__u64 interval_ns, burst_ns; /* throttle: between those that are let through; how far they may be ahead. 0: none is */
 	struct guard_scope scope;
 	struct guard_formula {
 		__u32 count; /* 0: it holds for all in scope */
@@ -135,6 +136,7 @@ struct guard_state {
 	__u32 tripped;           /* enum guard_trip; set by the kernel, cleared by picket */
 	__u64 minute;            /* which the following are of */
 	__u32 actions, processes, attempts, unused;
+	__u64 arrival_ns; /* throttle: when the next would come, if they came at the rate */
 	__u64 total_actions, total_would, total_unknown, verdicts_lost;
 };
 enum guard_trip { GUARD_NOT_TRIPPED, GUARD_TRIP_ACTIONS, GUARD_TRIP_PROCESSES, GUARD_TRIP_SHARE };

@@ -226,6 +226,25 @@ static __always_inline __u32 guard_over_budget(const struct guard_policy *p, str
 	return GUARD_NOT_TRIPPED;
 }
 
+#define GUARD_BUCKET_TRIES 8
+
+/* A throttle: is this one within the rate? By the time at which the next would come if they came at the rate: one number, which
+ * is changed in one step (the generic cell rate algorithm). Who loses each try is let through. */
+static __always_inline bool guard_within_rate(const struct guard_policy *p, struct guard_state *s)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	for (__u32 i = 0; p->interval_ns && i < GUARD_BUCKET_TRIES; i++) {
+		__u64 before = s->arrival_ns;
+		__u64 after = (before > now ? before : now) + p->interval_ns;
+		if (after > now + p->burst_ns)
+			return false;
+		if (__sync_val_compare_and_swap(&s->arrival_ns, before, after) == before)
+			return true;
+	}
+	return p->interval_ns != 0;
+}
+
 static __always_inline bool guard_lease_holds(const struct guard_policy *p, __u64 now)
 {
 	__u32 zero = 0;
@@ -306,7 +325,7 @@ __noinline int guard_judge(struct guard_attempt *a, __u32 index)
 	holds = guard_formula_holds(&r);
 	if (holds == GUARD_UNKNOWN)
 		__sync_fetch_and_add(&s->total_unknown, 1);
-	if (holds != GUARD_YES)
+	if (holds != GUARD_YES || guard_within_rate(r.policy, s))
 		return 0;
 	verdict = guard_verdict_of(&r, s);
 	guard_tell(a, s, index, r.policy->version, verdict);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 #define CODE_TABLE "POLICY_ERR_GUARD"
 #define SENTENCE_MAX 1024
 #define SCRATCH_BYTES_MAX (64u << 20)
@@ -199,6 +201,7 @@ static void compile(struct table_maker *m, const struct policy *policy)
 		return;
 	}
 	struct guard_policy *p = &m->table->policies[index];
+	uint64_t interval_ns = policy->rate ? policy->rate_seconds * NS_PER_S / policy->rate : 0;
 	*p = (struct guard_policy){
 	        .version = policy->version,
 	        .action = policy->action,
@@ -208,6 +211,8 @@ static void compile(struct table_maker *m, const struct policy *policy)
 	        .budget_actions = policy->budget.actions,
 	        .budget_processes = policy->budget.processes,
 	        .budget_share = policy->budget.share,
+	        .interval_ns = interval_ns,
+	        .burst_ns = interval_ns * policy->burst,
 	};
 	snprintf(p->name, sizeof(p->name), "%s", policy->name);
 	bool good = can_persist(m, policy) && table_scope(m, index, &p->scope);

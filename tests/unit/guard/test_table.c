@@ -121,6 +121,20 @@ static void test_fixed(void **state)
 	policies_done(&all);
 }
 
+static void test_rate(void **state)
+{
+	(void)state;
+	struct policies all;
+	struct guard_table *table = compile(&all, HEAD "  action: throttle\n  at: connect\n  rate: 120/m\n  burst: 3\n"
+	                                               "  scope: {user: root}\n");
+	assert_non_null(table);
+	const struct guard_policy *p = &guard_table_image(table)->policies[0];
+	assert_int_equal(p->interval_ns, 500000000);
+	assert_int_equal(p->burst_ns, 1500000000);
+	guard_table_free(table);
+	policies_done(&all);
+}
+
 static void test_whole_texts(void **state)
 {
 	(void)state;
@@ -137,7 +151,7 @@ static void test_refused(void **state)
 {
 	(void)state;
 	assert_no_table(HEAD "  action: deny\n  at: exec\n  rule: shell started\n", "no guard for it yet");
-	assert_no_table(HEAD "  action: throttle\n  at: connect\n  rate: 1/s\n  scope: {user: root}\n",
+	assert_no_table(HEAD "  action: throttle\n  at: fork\n  rate: 1/s\n  scope: {user: root}\n",
 	                "no guard for it yet");
 	assert_no_table(CONNECT "  condition: evt.type = connect and proc.cmdline contains x\n",
 	                "no guard of this build");
@@ -233,9 +247,10 @@ static void test_reactions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),      cmocka_unit_test(test_fixed),
-	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_reactions), cmocka_unit_test(test_refused),
-	        cmocka_unit_test(test_too_long),    cmocka_unit_test(test_persist),   cmocka_unit_test(test_scope),
+	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),     cmocka_unit_test(test_fixed),
+	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_rate),     cmocka_unit_test(test_reactions),
+	        cmocka_unit_test(test_refused),     cmocka_unit_test(test_too_long), cmocka_unit_test(test_persist),
+	        cmocka_unit_test(test_scope),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
