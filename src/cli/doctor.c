@@ -47,7 +47,7 @@ static enum mark sensor_mark(const struct loader_sensor_report *s)
 static void findings_get(struct findings *f)
 {
 	f->requirement_count = MIN(loader_requirements(f->requirements, REQUIREMENTS_MAX), (size_t)REQUIREMENTS_MAX);
-	f->sensor_count = MIN(loader_probe(f->sensors, SENSORS_MAX), (size_t)SENSORS_MAX);
+	f->sensor_count = loader_probe(f->sensors, SENSORS_MAX);
 	size_t working = 0;
 	for (size_t i = 0; i < f->requirement_count; i++) {
 		f->fatal |= requirement_mark(&f->requirements[i]) == MARK_BAD;

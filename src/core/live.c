@@ -140,7 +140,7 @@ int live_new(const struct live_options *options, struct pipeline *pipeline, stru
 	r = live_set_events(l, &options->events);
 	if (r < 0)
 		return r;
-	l->sensor_count = MIN(loader_probe(l->sensors, SENSORS_MAX), (size_t)SENSORS_MAX);
+	l->sensor_count = loader_sensors(l->loader, l->sensors, SENSORS_MAX);
 	*ret_live = TAKE_PTR(l);
 	return 0;
 }

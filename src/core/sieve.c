@@ -53,7 +53,11 @@ static void make_type(enum event_type type, const struct rule_programs *programs
 	made->sieves[status->count++] = s;
 	program_add_type(p, type);
 	p->insn_count = s ? s->insn_count : 0;
-	if (r < 0)
+	if (r == 0)
+		r = rule_sieve_verify(s);
+	if (r == -EPERM)
+		snprintf(p->why, sizeof(p->why), "picket's own verifier refuses it");
+	else if (r < 0)
 		snprintf(p->why, sizeof(p->why), "%s", strerror(-r));
 }
 
@@ -88,7 +92,7 @@ static void make_and_load(struct loader *l, const struct rule_programs *programs
 	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++)
 		make_type(type, programs, ret_status, &made);
 	for (size_t i = 0; i < ret_status->count; i++)
-		if (made.sieves[i])
+		if (made.sieves[i] && !ret_status->programs[i].why[0])
 			load(l, &ret_status->programs[i], made.sieves[i]);
 	ret_status->load_ns = clock_monotonic_ns() - begin;
 }

@@ -33,6 +33,7 @@
 struct loader {
 	struct picket_bpf *bpf;
 	const struct hook *hooks[SENSOR_COUNT]; /* taken; NULL: none */
+	int hook_errors[SENSOR_COUNT];          /* why not the first: -errno, or 0 */
 	struct bpf_link *links[SENSOR_COUNT];
 	struct ring ring;
 	int cpus;
@@ -176,15 +177,14 @@ static bool tracepoint_has_arguments(const struct btf *kernel, const char *name,
 static int choose_hooks(struct loader *l, struct loader_failure *f)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
-	int err = 0;
 
 	if (!kernel) {
-		err = -errno;
+		int err = -errno;
 		fail(f, "the kernel's types cannot be read", err);
 		return err;
 	}
 	for (size_t s = 0; s < SENSOR_COUNT; s++) {
-		l->hooks[s] = sensor_hook(s, kernel, &err);
+		l->hooks[s] = sensor_hook(s, kernel, &l->hook_errors[s]);
 		for (size_t i = 0; i < hook_count; i++) {
 			struct bpf_program *p = bpf_object__find_program_by_name(l->bpf->obj, hooks[i].program);
 			if (hooks[i].sensor == s && p)
@@ -565,6 +565,15 @@ ssize_t loader_poll(struct loader *l, size_t max, int (*put)(void *userdata, con
 void loader_get_ring(const struct loader *l, struct loader_ring_info *ret_info)
 {
 	*ret_info = (struct loader_ring_info){.bytes = l->ring.bytes, .used = ring_used(&l->ring)};
+}
+
+size_t loader_sensors(const struct loader *l, struct loader_sensor_report *ret_reports, size_t max)
+{
+	size_t count = MIN((size_t)SENSOR_COUNT, max);
+
+	for (size_t s = 0; s < count; s++)
+		ret_reports[s] = sensor_report(s, l->hooks[s], l->hook_errors[s]);
+	return count;
 }
 
 /* ---- counters ---- */

@@ -100,14 +100,15 @@ struct loader_ring_info {
 };
 void loader_get_ring(const struct loader *l, struct loader_ring_info *ret_info);
 
-/* What picket doctor shows, a sensor a row; works without loading. */
+/* A sensor a row. */
 struct loader_sensor_report {
 	const char *name, *what;   /* of sensor.def */
 	const char *hook;          /* taken, or NULL: none works */
 	const char *lost, *change; /* what is lost by this hook; what to change; "" if nothing */
 	int error;                 /* why the preferred hook was not taken: 0, or -errno of the kernel */
 };
-size_t loader_probe(struct loader_sensor_report *ret_reports, size_t max); /* number of sensors */
+size_t loader_probe(struct loader_sensor_report *ret_reports, size_t max); /* how many; without loading */
+size_t loader_sensors(const struct loader *l, struct loader_sensor_report *ret_reports, size_t max);
 /* Things of the host that picket needs: kernel version, BTF, capabilities, sysctls, memory lock. */
 struct loader_requirement {
 	const char *name;

@@ -81,24 +81,30 @@ const struct hook *sensor_hook(enum sensor s, const struct btf *kernel, int *ret
 	return NULL;
 }
 
+struct loader_sensor_report sensor_report(enum sensor s, const struct hook *taken, int error)
+{
+	return (struct loader_sensor_report){
+	        .name = sensors[s].name,
+	        .what = sensors[s].what,
+	        .hook = taken ? taken->attach : NULL,
+	        .lost = taken ? taken->lost : sensors[s].what,
+	        .change = taken ? taken->change : "a kernel that has one of its hooks",
+	        .error = error,
+	};
+}
+
 size_t loader_probe(struct loader_sensor_report *ret_reports, size_t max)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
+	size_t count = MIN((size_t)SENSOR_COUNT, max);
 
-	for (size_t i = 0; i < SENSOR_COUNT && i < max; i++) {
+	for (size_t i = 0; i < count; i++) {
 		int err = -EOPNOTSUPP;
 		const struct hook *h = kernel ? sensor_hook(i, kernel, &err) : NULL;
-		ret_reports[i] = (struct loader_sensor_report){
-		        .name = sensors[i].name,
-		        .what = sensors[i].what,
-		        .hook = h ? h->attach : NULL,
-		        .lost = h ? h->lost : sensors[i].what,
-		        .change = h ? h->change : "a kernel that has one of its hooks",
-		        .error = err,
-		};
+		ret_reports[i] = sensor_report(i, h, err);
 	}
 	btf__free(kernel);
-	return SENSOR_COUNT;
+	return count;
 }
 
 /* ---- the host ---- */

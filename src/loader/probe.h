@@ -24,5 +24,6 @@ extern const size_t hook_count;
 struct btf;
 /* The first hook of a sensor that a kernel of these types has, or NULL. ret_error: why not the very first: -errno, or 0. */
 const struct hook *sensor_hook(enum sensor s, const struct btf *kernel, int *ret_error);
+struct loader_sensor_report sensor_report(enum sensor s, const struct hook *taken, int error); /* NULL: none */
 
 #endif

@@ -321,8 +321,11 @@ struct rule_sieve {
 	size_t table_count;
 };
 /* Of the rules of a type. Returns 0; -EOPNOTSUPP: the kernel can decide nothing about them; -E2BIG: too many patterns;
- * -EPERM: picket's verifier refuses the program; -ENOMEM. ret_sieve: rule_sieve_free(). */
+ * -ENOMEM. ret_sieve: rule_sieve_free(). */
 int rule_programs_sieve(const struct rule_programs *p, enum event_type type, struct rule_sieve **ret_sieve) must_check;
+/* By picket's own verifier, before the kernel's has its say: those of several types are often the same, and verified once.
+ * Returns 0; -EPERM: refused; -ENOMEM. */
+int rule_sieve_verify(const struct rule_sieve *s) must_check;
 void rule_sieve_free(struct rule_sieve *s); /* NULL is allowed */
 
 #endif

@@ -399,35 +399,6 @@ static bool decides_anything(const struct sieve *s)
 	return false;
 }
 
-/* By our own verifier, before the kernel's has its say. */
-static int sieve_verify(const struct sieve *s)
-{
-	struct picket_map_spec maps[2 + RULE_SIEVE_TABLES_MAX] = {
-	        {.type = BPF_MAP_TYPE_ARRAY,
-	         .key_size = 4,
-	         .value_size = SIEVE_RECORD_AT + EVENT_RECORD_MAX + EVENT_ARGV_MAX,
-	         .max_entries = 1},
-	        {.type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4, .value_size = 4, .max_entries = SIEVE_DROP + 1},
-	};
-	struct picket_verify_options options = {.kind = PICKET_KIND_RAW_TRACEPOINT,
-	                                        .insns_max = PROGRAM_VERIFY_INSNS_MAX,
-	                                        .states_max = PROGRAM_VERIFY_STATES_MAX,
-	                                        .memory_max = PROGRAM_VERIFY_MEMORY_MAX};
-	struct picket_verdict *verdict;
-	for (size_t i = 0; i < s->table_count; i++)
-		maps[2 + i] = (struct picket_map_spec){.type = BPF_MAP_TYPE_ARRAY,
-		                                       .key_size = 4,
-		                                       .value_size = (uint32_t)s->tables[i].bytes,
-		                                       .max_entries = 1,
-		                                       .flags = BPF_F_RDONLY_PROG};
-	int r = picket_verify_insns(s->code.insns, s->code.count, maps, 2 + s->table_count, &options, &verdict);
-	if (r < 0)
-		return r;
-	r = verdict->accepted ? 0 : -EPERM;
-	picket_verdict_free(verdict);
-	return r;
-}
-
 static int sieve_take(struct sieve *s, struct rule_sieve **ret_sieve)
 {
 	struct rule_sieve *made = calloc(1, sizeof(*made));
@@ -472,9 +443,35 @@ int rule_programs_sieve(const struct rule_programs *p, enum event_type type, str
 		r = -EOPNOTSUPP;
 	if (r == 0)
 		r = sieve_write(&s);
-	if (r == 0)
-		r = sieve_verify(&s);
 	return r < 0 ? r : sieve_take(&s, ret_sieve);
+}
+
+int rule_sieve_verify(const struct rule_sieve *s)
+{
+	struct picket_map_spec maps[2 + RULE_SIEVE_TABLES_MAX] = {
+	        {.type = BPF_MAP_TYPE_ARRAY,
+	         .key_size = 4,
+	         .value_size = SIEVE_RECORD_AT + EVENT_RECORD_MAX + EVENT_ARGV_MAX,
+	         .max_entries = 1},
+	        {.type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4, .value_size = 4, .max_entries = SIEVE_DROP + 1},
+	};
+	struct picket_verify_options options = {.kind = PICKET_KIND_RAW_TRACEPOINT,
+	                                        .insns_max = PROGRAM_VERIFY_INSNS_MAX,
+	                                        .states_max = PROGRAM_VERIFY_STATES_MAX,
+	                                        .memory_max = PROGRAM_VERIFY_MEMORY_MAX};
+	struct picket_verdict *verdict;
+	for (size_t i = 0; i < s->table_count; i++)
+		maps[2 + i] = (struct picket_map_spec){.type = BPF_MAP_TYPE_ARRAY,
+		                                       .key_size = 4,
+		                                       .value_size = (uint32_t)s->tables[i].bytes,
+		                                       .max_entries = 1,
+		                                       .flags = BPF_F_RDONLY_PROG};
+	int r = picket_verify_insns(s->insns, s->insn_count, maps, 2 + s->table_count, &options, &verdict);
+	if (r < 0)
+		return r;
+	r = verdict->accepted ? 0 : -EPERM;
+	picket_verdict_free(verdict);
+	return r;
 }
 
 void rule_sieve_free(struct rule_sieve *s)

@@ -204,6 +204,8 @@ static int make(const char *text, enum event_type type)
 	struct rule_sieve *sieve = NULL;
 	compile_text(text, &s);
 	int r = rule_programs_sieve(s.programs, type, &sieve);
+	if (r == 0)
+		r = rule_sieve_verify(sieve);
 	assert_int_equal(r == 0, sieve != NULL);
 	rule_sieve_free(sieve);
 	compiled_set_done(&s);
