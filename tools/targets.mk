@@ -18,7 +18,7 @@ help: ## show this
 	@echo "One room's unit tests: make unit-ROOM. One of them: make build/unit/ROOM/test_NAME, then run it."
 
 # ---- to try it ----
-.PHONY: deps run demo
+.PHONY: deps run demo demo-gate
 deps: ## install what building needs (Debian, Ubuntu), or tell
 	@tools/deps build
 run: deps ## build, and watch this machine with picket's own rules (root)
@@ -27,6 +27,9 @@ run: deps ## build, and watch this machine with picket's own rules (root)
 demo: deps ## build, do harmless things that look suspicious, and show the alerts (root)
 	$(build_all) build/picket build/tests/things
 	@tests/demo/run
+demo-gate: deps ## build, and show what new content passes, and what is stopped
+	$(build_all) build/picket
+	@tests/demo/gate
 
 # ---- tests ----
 tests_objects = $(patsubst tests/%.c,build/tests/%.o,$(wildcard $(1)))
