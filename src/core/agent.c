@@ -2,6 +2,7 @@
 #include "core/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "core/log.h"
@@ -82,6 +83,7 @@ static void install_rules(struct agent *a, struct rule_set *rules, struct event_
 static void install_sieve(const struct agent *a)
 {
 	live_set_sieve(a->live, a->options.no_sieve ? NULL : judge_programs(a->judge));
+	malloc_trim(0); /* what reading and compiling took is more than what is left of it */
 }
 
 /* Rules that are taken over judge from now on. Between the old sieve and the new one all events pass: none is missing that
