@@ -42,13 +42,33 @@
 #define GUARD_NUMBERS_MAX 4096
 #define GUARD_NETS_MAX 1024
 #define GUARD_TEXT_MAX 248 /* with its NUL: a trie's key has 256 bytes */
+#define GUARD_VERDICT_PATH 128
 #define GUARD_BITS 256
 #define GUARD_MINUTE_NS 60000000000ull
 #define GUARD_SHARE_LEAST 20 /* attempts in a minute from which on a share means something */
 
 /* What picket itself does after an event is told as of the point GUARD_AFTER + enum policy_point. */
 #define GUARD_AFTER 64
-enum guard_point { GUARD_AT_EXEC, GUARD_AT_CONNECT, GUARD_AT_BIND, GUARD_AT_SENDMSG, GUARD_POINTS };
+/* Where guards act: a point of schema/policy.def, or, of two ways to act at it, one. */
+enum guard_point {
+	GUARD_AT_EXEC, /* the new program is set up */
+	GUARD_AT_CONNECT,
+	GUARD_AT_BIND,
+	GUARD_AT_SENDMSG,
+	GUARD_AT_EXEC_CHECK, /* the old program still runs */
+	GUARD_AT_FILE_OPEN,
+	GUARD_AT_FILE_WRITE,
+	GUARD_AT_FILE_RENAME,
+	GUARD_AT_FILE_UNLINK,
+	GUARD_AT_PTRACE,
+	GUARD_AT_MODULE_LOAD,
+	GUARD_AT_BPF_LOAD,
+	GUARD_AT_MOUNT,
+	GUARD_AT_SETNS,
+	GUARD_AT_DEVICE,
+	GUARD_AT_SYSCTL_WRITE,
+	GUARD_POINTS
+};
 enum guard_mode { GUARD_WATCH, GUARD_SHADOW, GUARD_ENFORCE }; /* as POLICY_MODE's rows */
 
 enum guard_subject {
@@ -56,6 +76,11 @@ enum guard_subject {
 	GUARD_NAME,
 	GUARD_PARENT_NAME,
 	GUARD_EXEPATH,
+	GUARD_PATH,      /* of the file; of a rename and a mount: the target */
+	GUARD_SOURCE,    /* of a rename */
+	GUARD_FILE_NAME, /* the last component of GUARD_PATH */
+	GUARD_DIRECTORY, /* what is before it; of a directory: its own path */
+	GUARD_FS_TYPE,   /* of a mount */
 	GUARD_TEXT_SUBJECTS,
 	/* numbers */
 	GUARD_PID = GUARD_TEXT_SUBJECTS,
@@ -67,15 +92,29 @@ enum guard_subject {
 	GUARD_PORT,
 	GUARD_FAMILY,   /* AF_INET, AF_INET6 */
 	GUARD_PROTOCOL, /* IPPROTO_TCP … */
+	GUARD_READS,    /* 1: it is opened for reading */
+	GUARD_WRITES,
+	GUARD_INODE,
+	GUARD_OWNER,
+	GUARD_LINKS,
+	GUARD_IS_DEVICE,
+	GUARD_FILE_KIND, /* 'd', 'f' for all else */
+	GUARD_ARGUMENT,  /* the number that the point has: bpf's command, mount's flags, setns's kinds */
+	GUARD_DEVICE,    /* GUARD_DEVICE_NUMBER() of it; minor 0; major and minor 0 */
+	GUARD_DEVICE_MAJOR,
+	GUARD_DEVICE_KIND,
 	GUARD_SUBJECTS,
 	GUARD_NUMBER_SUBJECTS = GUARD_SUBJECTS - GUARD_TEXT_SUBJECTS,
 };
 
+/* kind: 'b' or 'c' */
+#define GUARD_DEVICE_NUMBER(kind, major, minor) ((__s64)(kind) << 40 | (__s64)(major) << 20 | (minor))
+
 enum guard_how {
 	GUARD_FALSE,
 	GUARD_TRUE,
-	GUARD_BIT,     /* number: which */
-	GUARD_BEGINS,  /* also whole */
+	GUARD_BIT,    /* number: which */
+	GUARD_BEGINS, /* also whole */
 	GUARD_ENDS,
 	GUARD_IN,      /* in guard_numbers */
 	GUARD_LESS,    /* than number */
@@ -118,12 +157,13 @@ enum guard_member { GUARD_MEMBER_ALONE = 1, GUARD_MEMBER_BELOW /* with all group
 
 struct guard_policy {
 	char name[GUARD_NAME_MAX]; /* "": there is none with this index */
-	__u32 version, points; /* points: bits of enum guard_point */
-	__u32 action, mode;    /* enum policy_action; enum guard_mode, as its file says: not for the kernel */
-	__u64 persist_ns;      /* how long it goes on after the lease has ended */
-	__u32 error;           /* of errno, positive; at exec: the process is killed */
+	__u32 version, points;     /* points: bits of enum guard_point */
+	__u32 action, mode;        /* enum policy_action; enum guard_mode, as its file says: not for the kernel */
+	__u64 persist_ns;          /* how long it goes on after the lease has ended */
+	__u32 error;               /* of errno, positive; at exec: the process is killed */
 	__u32 budget_actions, budget_processes, budget_share;
-	__u64 interval_ns, burst_ns; /* throttle: between those that are let through; how far they may be ahead. 0: none is */
+	__u64 interval_ns,
+	        burst_ns; /* throttle: between those that are let through; how far they may be ahead. 0: none is */
 	struct guard_scope scope;
 	struct guard_formula {
 		__u32 count; /* 0: it holds for all in scope */
@@ -132,9 +172,9 @@ struct guard_policy {
 };
 
 struct guard_state {
-	__u32 mode;              /* enum guard_mode; set by picket */
-	__u32 tripped;           /* enum guard_trip; set by the kernel, cleared by picket */
-	__u64 minute;            /* which the following are of */
+	__u32 mode;    /* enum guard_mode; set by picket */
+	__u32 tripped; /* enum guard_trip; set by the kernel, cleared by picket */
+	__u64 minute;  /* which the following are of */
 	__u32 actions, processes, attempts, unused;
 	__u64 arrival_ns; /* throttle: when the next would come, if they came at the rate */
 	__u64 total_actions, total_would, total_unknown, verdicts_lost;
@@ -142,13 +182,14 @@ struct guard_state {
 enum guard_trip { GUARD_NOT_TRIPPED, GUARD_TRIP_ACTIONS, GUARD_TRIP_PROCESSES, GUARD_TRIP_SHARE };
 
 struct guard_control {
-	__u64 lease_until_ns; /* 0: ended, also for what persists */
+	__u64 lease_until_ns;    /* 0: ended, also for what persists */
 	__u32 self_tgid, unused; /* picket's, in the initial pid namespace; 0: not known */
 };
 
 struct guard_point_policies {
 	__u32 count;
 	__u32 subjects; /* bits of enum guard_subject: what their tests ask for, and so what is read */
+	__u32 ends;     /* of these, texts that are compared by their ends */
 	__u32 policies[GUARD_POINT_POLICIES_MAX];
 };
 
@@ -207,6 +248,7 @@ struct guard_verdict {
 	__u8 address[16];
 	__u16 port, family;
 	__u32 trip;
+	char path[GUARD_VERDICT_PATH]; /* its beginning, as far as it was read; ends in a NUL */
 };
 
 #endif

@@ -1,19 +1,83 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * Guard of programs that are started: SIGKILL when the new program is set up and has run no instruction.
+ * Guards of programs that are started. At the security hook, where the old program still runs, the exec fails with an error;
+ * when the new program is set up and has run no instruction, it is killed.
  */
 #include "guard.h"
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(guard_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+#define TASK_COMM_MAX 15 /* bytes, without its NUL */
+
+static __always_inline void guard_executable(struct guard_attempt *a, struct file *file)
 {
-	struct guard_attempt *a = guard_begin(GUARD_AT_EXEC, task);
+	if (guard_wants(a, GUARD_EXEPATH))
+		guard_path(a, GUARD_EXEPATH, READ_ADDRESS(file, file, f_path.dentry),
+		           READ_ADDRESS(file, file, f_path.mnt));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(guard_exec)
+{
+	struct guard_attempt *a = guard_begin(GUARD_AT_EXEC);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm;
 
 	if (!a)
 		return 0;
-	if (guard_wants(a, GUARD_EXEPATH))
-		guard_exepath(a, task);
+	mm = READ(task_struct, task, mm);
+	guard_executable(a, READ(mm_struct, mm, exe_file));
 	if (guard_end(a))
 		bpf_send_signal(9);
 	return 0;
+}
+
+/* The name that the new program will have, which is not set yet: the last component of what was asked for. */
+static __always_inline void guard_new_name(struct guard_attempt *a, struct linux_binprm *bprm)
+{
+	long length;
+	__u32 at;
+
+	a->known &= ~(1u << GUARD_NAME);
+	if (READ(linux_binprm, bprm,
+	         fdpath)) /* by a descriptor: newer kernels name it by its file, older ones by a number */
+		return;
+	length = bpf_probe_read_kernel_str(&a->walk.text[PATH_BEGIN], EVENT_PATH_MAX,
+	                                   READ(linux_binprm, bprm, filename)) -
+	         1;
+	if (length <= 0 || length >= EVENT_PATH_MAX - 1)
+		return;
+	at = guard_component(a, PATH_BEGIN, PATH_BEGIN + length);
+	length = PATH_BEGIN + length - at;
+	guard_text(a, GUARD_NAME, at, length < TASK_COMM_MAX ? length : TASK_COMM_MAX);
+}
+
+/* Of a program that gives its process another user, the user is not known here. */
+static __always_inline void guard_new_ids(struct guard_attempt *a, struct file *file)
+{
+	struct inode *inode = READ(file, file, f_inode);
+	__u32 mode = READ(inode, inode, i_mode);
+
+	if (mode & S_ISUID)
+		a->known &= ~(1u << GUARD_UID);
+	if (mode & S_ISGID)
+		a->known &= ~(1u << GUARD_GID);
+}
+
+SEC("lsm/bprm_check_security")
+int BPF_PROG(guard_exec_check, struct linux_binprm *bprm, int ret)
+{
+	struct guard_attempt *a;
+	struct file *file;
+
+	/* A script is not what will run: its interpreter is asked about next. */
+	if (ret || (bprm->buf[0] == '#' && bprm->buf[1] == '!'))
+		return ret;
+	a = guard_begin(GUARD_AT_EXEC_CHECK);
+	if (!a)
+		return 0;
+	file = READ(linux_binprm, bprm, file);
+	guard_new_ids(a, file);
+	if (guard_wants(a, GUARD_NAME))
+		guard_new_name(a, bprm);
+	guard_executable(a, file);
+	return guard_end(a);
 }

@@ -4,11 +4,11 @@
  */
 #include "guard.h"
 
-static __always_inline bool guard_reaction_spares(struct guard_attempt *a, const struct guard_file *executable)
+static __always_inline bool guard_reaction_spares(__u32 tgid, const struct guard_file *executable)
 {
-	a->inode = executable->inode;
-	a->device = executable->device;
-	return guard_is_protected(a);
+	const struct guard_who who = {.tgid = tgid, .inode = executable->inode, .device = executable->device};
+
+	return guard_is_protected(&who);
 }
 
 /* Returns enum guard_verdict_kind, or GUARD_SPARED. */
@@ -33,7 +33,7 @@ int guard_react(struct guard_reaction *c)
 	if (!a)
 		return 0;
 	a->tgid = c->tgid;
-	if (!guard_reaction_spares(a, &c->executables[0]) && !guard_reaction_spares(a, &c->executables[1]))
+	if (!guard_reaction_spares(c->tgid, &c->executables[0]) && !guard_reaction_spares(c->tgid, &c->executables[1]))
 		c->verdict = guard_reaction_judge(a, c->policy);
 	a->busy = 0;
 	return 0;

@@ -16,8 +16,7 @@ static __always_inline void guard_address4(struct guard_attempt *a, __u32 addres
 
 static __always_inline int guard_socket(struct bpf_sock_addr *ctx, __u32 point, bool v6)
 {
-	struct guard_attempt *a = guard_begin(point, bpf_get_current_task_btf());
-	int error;
+	struct guard_attempt *a = guard_begin(point);
 
 	if (!a)
 		return 1;
@@ -30,11 +29,7 @@ static __always_inline int guard_socket(struct bpf_sock_addr *ctx, __u32 point, 
 	guard_number(a, GUARD_FAMILY, v6 ? FAMILY_IPV6 : FAMILY_IPV4);
 	guard_number(a, GUARD_PORT, __builtin_bswap16(ctx->user_port));
 	guard_number(a, GUARD_PROTOCOL, ctx->protocol);
-	error = guard_end(a);
-	if (!error)
-		return 1;
-	bpf_set_retval(error);
-	return 0;
+	return guard_answer(a);
 }
 
 #define GUARD_SOCKET(section, name, point, v6) \

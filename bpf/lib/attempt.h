@@ -44,25 +44,155 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } guard_verdicts SEC(".maps");
 
-/* What is known of an attempt. Texts are padded with NULs, once as they stand and once reversed. */
+/* Who attempts it: what every policy asks first. */
+struct guard_who {
+	__u64 inode; /* of its executable; 0: there is none, as of a kernel thread */
+	__u32 device, tgid, uid, unused;
+};
+
+/* What is known of an attempt. Paths are put together in a place of its own: programs at security hooks can be interrupted by
+ * other tasks, which use the scratch space of the CPU. */
 struct guard_attempt {
-	__u32 busy; /* somebody is being judged here */
+	__u32 busy;  /* somebody is being judged here */
+	__u32 place; /* in guard_attempts */
 	__u32 point;
-	__u32 wanted, known; /* bits of enum guard_subject */
+	__u32 wanted, ends, known; /* bits of enum guard_subject */
+	__u32 mine;                /* bits: of the policies of the point, those in whose scope it is */
+	__u32 tgid, number;        /* number: see guard_unknown() */
 	__s64 numbers[GUARD_NUMBER_SUBJECTS];
 	__u8 address[16];
-	__u64 start_ns, inode;
-	__u32 pid, tgid, device;
+	__u64 pointer;      /* see guard_address() */
 	__u64 yes, unknown; /* results of a formula's steps, the last in the lowest bit */
 	__s32 verdict;      /* errno, negative, of the policy that acts; 0: none */
-	struct task_struct *task;
-	struct guard_text_key text_key;
-	char texts[GUARD_TEXT_SUBJECTS][2][GUARD_TEXT_MAX];
+	/* As they stand, and reversed. Each ends in a NUL or is cut. */
+	struct guard_text_key texts[GUARD_TEXT_SUBJECTS][2] __attribute__((aligned(8)));
+	struct path_walk walk;
 };
-/* Programs of control groups can be interrupted by others on their CPU: so places are taken, and given back. */
+/* Programs of control groups and security hooks can be interrupted by others on their CPU: so places are taken, and given
+ * back. */
 #define GUARD_ATTEMPTS 64
-#define GUARD_TRIES 8
 ARRAY_MAP(guard_attempts, guard_attempt, GUARD_ATTEMPTS);
+
+/* ---- whom ---- */
+
+static __always_inline void guard_who_is(struct guard_who *who)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = READ(task_struct, task, cred);
+	struct mm_struct *mm = READ(task_struct, task, mm);
+	struct file *file = READ(mm_struct, mm, exe_file);
+	struct inode *inode = READ(file, file, f_inode);
+	struct super_block *sb = READ(inode, inode, i_sb);
+
+	who->inode = READ(inode, inode, i_ino);
+	who->device = READ(super_block, sb, s_dev);
+	who->tgid = READ(task_struct, task, tgid);
+	who->uid = READ(cred, cred, euid.val);
+}
+
+static __always_inline bool guard_is_protected(const struct guard_who *who)
+{
+	struct guard_protected_key file = {.inode = who->inode, .device = who->device}, process = {.device = who->tgid};
+
+	return who->tgid <= 1 || !who->inode || bpf_map_lookup_elem(&guard_protected, &file) ||
+	       bpf_map_lookup_elem(&guard_protected, &process);
+}
+
+/* The control group of the current process. Numbers: the verifier forbids to calculate with typed pointers. */
+struct guard_group {
+	__u64 address;
+	__u32 level;
+};
+
+static __always_inline struct guard_group guard_own_group(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct css_set *set = READ(task_struct, task, cgroups);
+	struct guard_group g = {.address = READ_ADDRESS(css_set, set, dfl_cgrp)};
+
+	g.level = READ(cgroup, (void *)g.address, level);
+	return g;
+}
+
+/* The id of the group at a level, 0: there is none. */
+static __always_inline __u64 guard_ancestor_id(const struct guard_group *g, __u32 level)
+{
+	const void *at =
+	        (const void *)(g->address + bpf_core_field_offset(struct cgroup, ancestors) + 8 * (level & 255));
+	struct cgroup *ancestor;
+	struct kernfs_node *node;
+
+	if (level > g->level)
+		return 0;
+	ancestor = (void *)READ_WORD(at);
+	node = READ(cgroup, ancestor, kn);
+	return READ(kernfs_node, node, id);
+}
+
+static __always_inline bool guard_in_cgroups(const struct guard_group *g, const struct guard_scope *s)
+{
+	for (__u32 i = 0; i < GUARD_SCOPE_MAX && i < s->cgroups; i++)
+		if (guard_ancestor_id(g, s->cgroup[i].level) == s->cgroup[i].id)
+			return true;
+	return s->cgroups == 0;
+}
+
+static __always_inline bool guard_in_members(const struct guard_group *g, const struct guard_scope *s)
+{
+	struct guard_member_key key = {.members = s->members};
+
+	for (__u32 up = 0; key.members && up < GUARD_DEPTH_MAX && up <= g->level; up++) {
+		key.cgroup_id = guard_ancestor_id(g, g->level - up);
+		const __u8 *member = bpf_map_lookup_elem(&guard_members, &key);
+		if (member && (up == 0 || *member == GUARD_MEMBER_BELOW))
+			return true;
+	}
+	return key.members == 0;
+}
+
+static __always_inline bool guard_in_users(const struct guard_who *who, const struct guard_scope *s)
+{
+	for (__u32 i = 0; i < GUARD_SCOPE_MAX && i < s->users; i++)
+		if (s->uids[i] == who->uid)
+			return true;
+	return s->users == 0;
+}
+
+static __always_inline bool guard_in_executables(const struct guard_who *who, const struct guard_scope *s)
+{
+	for (__u32 i = 0; i < GUARD_SCOPE_MAX && i < s->executables; i++)
+		if (s->executable[i].inode == who->inode && s->executable[i].device == who->device)
+			return true;
+	return s->executables == 0;
+}
+
+/* Functions with external linkage are verified once for a program, whatever the number of their callers. */
+__noinline int guard_in_scope(const struct guard_who *who, __u32 policy)
+{
+	const struct guard_policy *p = bpf_map_lookup_elem(&guard_policies, &policy);
+	struct guard_group group;
+
+	if (!who || !p || !guard_in_users(who, &p->scope) || !guard_in_executables(who, &p->scope))
+		return false;
+	if (!p->scope.cgroups && !p->scope.members)
+		return true;
+	group = guard_own_group();
+	return guard_in_cgroups(&group, &p->scope) && guard_in_members(&group, &p->scope);
+}
+
+struct guard_scopes {
+	const struct guard_point_policies *list;
+	const struct guard_who *who;
+	__u32 mine;
+};
+
+static long guard_next_scope(__u32 i, struct guard_scopes *s)
+{
+	if (i >= GUARD_POINT_POLICIES_MAX || i >= s->list->count)
+		return 1;
+	s->mine |= (__u32)(guard_in_scope(s->who, s->list->policies[i]) & 1) << i;
+	return 0;
+}
 
 /* ---- what is known ---- */
 
@@ -77,131 +207,229 @@ static __always_inline bool guard_wants(const struct guard_attempt *a, __u32 sub
 	return a->wanted >> subject & 1;
 }
 
-/* Functions with external linkage are verified once for a program, whatever the number of their callers. */
-__noinline int guard_name(struct guard_attempt *a, __u32 subject, __u64 task)
+/* As number_unknown(). */
+static __always_inline __u32 guard_unknown(struct guard_attempt *a, __u32 number)
 {
-	const char *name = (const char *)task + bpf_core_field_offset(struct task_struct, comm);
-	char own[16] = {};
-	long length = bpf_probe_read_kernel_str(own, sizeof(own), name) - 1; /* without its NUL */
+	*(volatile __u32 *)&a->number = number;
+	return *(volatile __u32 *)&a->number;
+}
 
-	if (!a || subject >= GUARD_TEXT_SUBJECTS || length < 0 || length >= (long)sizeof(own))
+/* As address_of(). */
+static __always_inline __u64 guard_address(struct guard_attempt *a, const void *pointer)
+{
+	*(volatile __u64 *)&a->pointer = (__u64)pointer;
+	return *(volatile __u64 *)&a->pointer;
+}
+
+/* The texts of a subject, from a->walk; of a longer one only the GUARD_TEXT_MAX bytes of each end. */
+__noinline int guard_text(struct guard_attempt *a, __u32 subject, __u32 at, __u32 length)
+{
+	struct guard_text_key *keys;
+	__u32 taken = length < GUARD_TEXT_MAX ? length : GUARD_TEXT_MAX;
+
+	if (!a || subject >= GUARD_TEXT_SUBJECTS || at >= PATH_BUFFER || length > PATH_BUFFER)
 		return 0;
-	__builtin_memset(a->texts[subject], 0, sizeof(a->texts[subject]));
-	__builtin_memcpy(a->texts[subject][0], own, sizeof(own));
-	for (__u32 i = 0; i < sizeof(own) && i < length; i++)
-		a->texts[subject][1][i] = own[(length - 1 - i) & 15];
+	keys = a->texts[subject];
+	if (bpf_probe_read_kernel(keys[0].text, taken, &a->walk.text[at]))
+		return 0;
+	if (length < GUARD_TEXT_MAX)
+		keys[0].text[length] = '\0';
 	a->known |= 1u << subject;
+	if (!(a->ends >> subject & 1))
+		return 0;
+	for (__u32 i = 0; i < GUARD_TEXT_MAX / 8 && 8 * i < length; i++) {
+		__u32 from = (at + length - 8 * (i + 1)) & (PATH_BUFFER - 1);
+		*(__u64 *)&keys[1].text[8 * i] = __builtin_bswap64(*(const __u64 *)&a->walk.text[from]);
+	}
+	if (length < GUARD_TEXT_MAX)
+		keys[1].text[length] = '\0';
 	return 0;
 }
 
-static __always_inline void guard_process_known(struct guard_attempt *a, struct task_struct *task)
-{
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+/* Where short texts of the kernel's are read to: behind it, nothing; before it, what a reversal may read. */
+#define GUARD_SHORT_AT PATH_END
 
-	a->pid = BPF_CORE_READ(task, pid);
-	a->tgid = BPF_CORE_READ(task, tgid);
-	a->start_ns = BPF_CORE_READ(leader, start_boottime);
-	a->task = task;
-	guard_number(a, GUARD_PID, a->tgid);
-	guard_number(a, GUARD_UID, BPF_CORE_READ(cred, euid.val));
-	if (guard_wants(a, GUARD_PARENT_PID))
-		guard_number(a, GUARD_PARENT_PID, BPF_CORE_READ(parent, tgid));
-	if (guard_wants(a, GUARD_REAL_UID))
-		guard_number(a, GUARD_REAL_UID, BPF_CORE_READ(cred, uid.val));
-	if (guard_wants(a, GUARD_GID))
-		guard_number(a, GUARD_GID, BPF_CORE_READ(cred, egid.val));
-	if (guard_wants(a, GUARD_LOGIN_UID) && bpf_core_field_exists(task->loginuid)) /* only with CONFIG_AUDIT */
-		guard_number(a, GUARD_LOGIN_UID, (__s32)BPF_CORE_READ(task, loginuid.val));
-	if (guard_wants(a, GUARD_NAME))
-		guard_name(a, GUARD_NAME, (__u64)leader);
-	if (guard_wants(a, GUARD_PARENT_NAME))
-		guard_name(a, GUARD_PARENT_NAME, (__u64)parent);
+/* A text of at most 255 bytes, at an address of the kernel's. */
+__noinline int guard_short_text(struct guard_attempt *a, __u32 subject, __u64 address)
+{
+	long length;
+
+	if (!a || !address)
+		return 0;
+	length = bpf_probe_read_kernel_str(&a->walk.text[GUARD_SHORT_AT], 256, (const void *)address) -
+	         1; /* without its NUL */
+	if (length >= 0 && length < 255)
+		guard_text(a, subject, GUARD_SHORT_AT, length);
+	return 0;
 }
 
-static __always_inline void guard_executable_known(struct guard_attempt *a, struct task_struct *task)
+static __always_inline void guard_name(struct guard_attempt *a, __u32 subject, struct task_struct *task)
 {
-	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	guard_short_text(a, subject, guard_address(a, task) + bpf_core_field_offset(struct task_struct, comm));
+}
 
-	a->inode = BPF_CORE_READ(inode, i_ino);
-	a->device = BPF_CORE_READ(inode, i_sb, s_dev);
+static __always_inline void guard_process_known(struct guard_attempt *a)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *leader = READ(task_struct, task, group_leader), *parent;
+	const struct cred *cred = READ(task_struct, task, cred);
+
+	if (guard_wants(a, GUARD_REAL_UID))
+		guard_number(a, GUARD_REAL_UID, READ(cred, cred, uid.val));
+	if (guard_wants(a, GUARD_GID))
+		guard_number(a, GUARD_GID, READ(cred, cred, egid.val));
+	if (guard_wants(a, GUARD_LOGIN_UID) && bpf_core_field_exists(task->loginuid)) /* only with CONFIG_AUDIT */
+		guard_number(a, GUARD_LOGIN_UID, (__s32)READ(task_struct, task, loginuid.val));
+	if (guard_wants(a, GUARD_NAME))
+		guard_name(a, GUARD_NAME, leader);
+	if (!guard_wants(a, GUARD_PARENT_PID) && !guard_wants(a, GUARD_PARENT_NAME))
+		return;
+	parent = READ(task_struct, task, real_parent);
+	parent = READ(task_struct, parent, group_leader);
+	guard_number(a, GUARD_PARENT_PID, READ(task_struct, parent, tgid));
+	if (guard_wants(a, GUARD_PARENT_NAME))
+		guard_name(a, GUARD_PARENT_NAME, parent);
 }
 
 static __always_inline struct guard_attempt *guard_take(void)
 {
-	__u32 first = bpf_get_smp_processor_id() * (GUARD_TRIES / 2);
+	__u32 first = bpf_get_smp_processor_id();
 
-	for (__u32 i = 0; i < GUARD_TRIES; i++) {
+	for (__u32 i = 0; i < GUARD_ATTEMPTS; i++) {
 		__u32 index = (first + i) & (GUARD_ATTEMPTS - 1);
 		struct guard_attempt *a = bpf_map_lookup_elem(&guard_attempts, &index);
-		if (a && !__sync_val_compare_and_swap(&a->busy, 0, 1))
-			return a;
+		if (!a || __sync_val_compare_and_swap(&a->busy, 0, 1))
+			continue;
+		a->place = index;
+		return a;
 	}
 	count(COUNTER_guard_busy);
 	return NULL;
 }
 
-static __always_inline struct guard_attempt *guard_begin(__u32 point, struct task_struct *task)
+/* NULL: no policy has anything to say about the current process here. */
+static __always_inline struct guard_attempt *guard_begin(__u32 point)
 {
-	struct guard_point_policies *policies = bpf_map_lookup_elem(&guard_points, &point);
+	struct guard_point_policies *list = bpf_map_lookup_elem(&guard_points, &point);
+	struct guard_who who = {};
+	struct guard_scopes scopes = {.list = list, .who = &who};
 	struct guard_attempt *a;
 
-	if (!policies || !policies->count || owner_disarmed())
+	if (!list || !list->count || owner_disarmed())
+		return NULL;
+	guard_who_is(&who);
+	bpf_loop(GUARD_POINT_POLICIES_MAX, guard_next_scope, &scopes, 0);
+	if (!scopes.mine || guard_is_protected(&who))
 		return NULL;
 	a = guard_take();
 	if (!a)
 		return NULL;
 	a->point = point;
+	a->mine = scopes.mine;
+	a->wanted = list->subjects;
+	a->ends = list->ends;
 	a->known = 0;
-	a->wanted = policies->subjects;
 	a->verdict = 0;
-	guard_process_known(a, task);
-	guard_executable_known(a, task);
+	a->tgid = who.tgid;
+	guard_number(a, GUARD_PID, who.tgid);
+	guard_number(a, GUARD_UID, who.uid);
+	guard_process_known(a);
 	return a;
 }
 
 /* ---- a path ---- */
 
-struct guard_reverse {
+struct guard_slash {
 	struct guard_attempt *attempt;
-	const char *end; /* of the text */
-	__u32 length;
+	__u32 at; /* of the first byte of the last component */
+	__u32 begin;
 };
 
-static long guard_reverse_byte(__u32 i, struct guard_reverse *r)
+static long guard_slash_step(__u32 i, struct guard_slash *s)
 {
-	char c;
-
-	if (i >= r->length || i >= GUARD_TEXT_MAX - 1)
+	if (s->at <= s->begin || s->attempt->walk.text[(s->at - 1) & (PATH_BUFFER - 1)] == '/')
 		return 1;
-	bpf_probe_read_kernel(&c, 1, r->end - 1 - i);
-	r->attempt->texts[GUARD_EXEPATH][1][i] = c;
+	s->at--;
 	return 0;
 }
 
-/* The path is put together in the sensors' scratch space: they run before or after this, not meanwhile. */
-static __always_inline void guard_exepath(struct guard_attempt *a, struct task_struct *task)
+/* Where the last component begins of what stands between begin and end. */
+static __always_inline __u32 guard_component(struct guard_attempt *a, __u32 begin, __u32 end)
 {
-	struct scratch *s = scratch_get();
-	struct file *file = BPF_CORE_READ(task, mm, exe_file);
-	struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
-	struct path_walk *w;
-	struct guard_reverse r = {.attempt = a};
+	struct guard_slash s = {.attempt = a, .at = guard_unknown(a, end), .begin = begin};
 
-	if (!s || !mnt)
-		return;
-	path_walk(s, (__u64)BPF_CORE_READ(file, f_path.dentry), (__u64)mnt);
-	w = &s->walk;
-	if (w->end < PATH_OUTSIDE || w->position > PATH_END)
-		return;
-	__builtin_memset(a->texts[GUARD_EXEPATH], 0, sizeof(a->texts[GUARD_EXEPATH]));
-	r.length = PATH_END - w->position;
-	r.end = &s->path[PATH_END];
-	bpf_probe_read_kernel(a->texts[GUARD_EXEPATH][0], r.length < GUARD_TEXT_MAX ? r.length : GUARD_TEXT_MAX,
-	                      &s->path[w->position & (PATH_BUFFER - 1)]);
-	bpf_loop(GUARD_TEXT_MAX, guard_reverse_byte, &r, 0);
-	a->known |= 1u << GUARD_EXEPATH;
+	bpf_loop(256, guard_slash_step, &s, 0);
+	return s.at;
+}
+
+/* The last component of a path that ends at PATH_END, and what is before it. */
+static __always_inline void guard_path_parts(struct guard_attempt *a, __u32 begin)
+{
+	__u32 at = guard_component(a, begin, PATH_END);
+	__u32 directory = at - begin > 1 ? at - begin - 1 : at - begin; /* the root keeps its slash */
+
+	if (guard_wants(a, GUARD_FILE_NAME))
+		guard_text(a, GUARD_FILE_NAME, at, PATH_END - at);
+	if (guard_wants(a, GUARD_DIRECTORY))
+		guard_text(a, GUARD_DIRECTORY, begin, directory);
+}
+
+/* The path of a dentry as a subject's texts. Kernel pointers come as numbers. Returns where in a->walk it begins, 0: it could
+ * not be put together. */
+__noinline __u32 guard_path(struct guard_attempt *a, __u32 subject, __u64 dentry, __u64 mnt)
+{
+	struct path_walk *w;
+	__u32 position;
+
+	if (!a || !mnt || !dentry)
+		return 0;
+	w = &a->walk;
+	path_walk(w, dentry, mnt);
+	position = w->position;
+	if (w->end < PATH_OUTSIDE || position > PATH_END || position < PATH_BEGIN)
+		return 0;
+	guard_text(a, subject, position, PATH_END - position);
+	return position;
+}
+
+#define GUARD_OF_PATH (1u << GUARD_PATH | 1u << GUARD_FILE_NAME | 1u << GUARD_DIRECTORY)
+#define GUARD_OF_INODE \
+	(1u << GUARD_INODE | 1u << GUARD_OWNER | 1u << GUARD_LINKS | 1u << GUARD_IS_DEVICE | 1u << GUARD_FILE_KIND)
+
+static __always_inline void guard_inode_known(struct guard_attempt *a, struct inode *inode, __u32 mode)
+{
+	__u32 kind = mode & S_IFMT;
+
+	guard_number(a, GUARD_INODE, READ(inode, inode, i_ino));
+	guard_number(a, GUARD_OWNER, READ(inode, inode, i_uid.val));
+	guard_number(a, GUARD_LINKS, READ(inode, inode, i_nlink));
+	guard_number(a, GUARD_IS_DEVICE, kind == S_IFCHR || kind == S_IFBLK);
+	guard_number(a, GUARD_FILE_KIND, kind == S_IFDIR ? 'd' : 'f');
+}
+
+/* All that is asked about a file that exists. */
+__noinline int guard_file(struct guard_attempt *a, __u64 dentry_address, __u64 mnt)
+{
+	struct dentry *dentry = (void *)dentry_address;
+	struct inode *inode;
+	__u32 mode, begin;
+
+	if (!a || !(a->wanted & (GUARD_OF_PATH | GUARD_OF_INODE)))
+		return 0;
+	inode = READ(dentry, dentry, d_inode);
+	mode = READ(inode, inode, i_mode);
+	if (a->wanted & GUARD_OF_INODE)
+		guard_inode_known(a, inode, mode);
+	if (!(a->wanted & GUARD_OF_PATH))
+		return 0;
+	begin = guard_path(a, GUARD_PATH, dentry_address, mnt);
+	if (!begin || !(a->wanted & (1u << GUARD_FILE_NAME | 1u << GUARD_DIRECTORY)))
+		return 0;
+	if ((mode & S_IFMT) != S_IFDIR)
+		guard_path_parts(a, begin);
+	else if (guard_wants(a, GUARD_DIRECTORY)) /* it has no name in it, and is its own directory */
+		guard_text(a, GUARD_DIRECTORY, begin, PATH_END - begin);
+	return 0;
 }
 
 #endif

@@ -10,16 +10,22 @@
 
 /* ---- one test ---- */
 
+#define GUARD_ERRNO_MAX 4095 /* that a program at a security hook may return */
+
 enum guard_truth { GUARD_NO, GUARD_YES, GUARD_UNKNOWN };
 
-__noinline int guard_test_text(struct guard_attempt *a, __u32 index, __u32 subject, __u32 reversed)
+/* place: of the attempt. Linux 6.1 takes a key in a map's value, but not in memory that a function was given. */
+__noinline int guard_test_text(__u32 place, __u32 index, __u32 subject, __u32 reversed)
 {
+	struct guard_attempt *a = bpf_map_lookup_elem(&guard_attempts, &place);
+	struct guard_text_key *key;
+
 	if (!a || subject >= GUARD_TEXT_SUBJECTS)
 		return GUARD_UNKNOWN;
-	a->text_key.bits = 8 * (sizeof(a->text_key) - 4);
-	a->text_key.test = index;
-	__builtin_memcpy(a->text_key.text, a->texts[subject][reversed & 1], GUARD_TEXT_MAX);
-	return bpf_map_lookup_elem(&guard_texts, &a->text_key) ? GUARD_YES : GUARD_NO;
+	key = &a->texts[subject][reversed & 1];
+	key->bits = 8 * (sizeof(*key) - 4);
+	key->test = index;
+	return bpf_map_lookup_elem(&guard_texts, key) ? GUARD_YES : GUARD_NO;
 }
 
 static __always_inline int guard_test_address(struct guard_attempt *a, __u32 index)
@@ -32,9 +38,12 @@ static __always_inline int guard_test_address(struct guard_attempt *a, __u32 ind
 
 static __always_inline int guard_test_bit(struct guard_attempt *a, __u64 bit)
 {
-	struct guard_process *p = bpf_map_lookup_elem(&guard_bits, &a->tgid);
+	__u32 tgid = a->tgid;
+	struct guard_process *p = bpf_map_lookup_elem(&guard_bits, &tgid);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *leader = READ(task_struct, task, group_leader);
 
-	if (!p || p->start_ns != a->start_ns || bit >= GUARD_BITS)
+	if (!p || p->start_ns != READ(task_struct, leader, start_boottime) || bit >= GUARD_BITS)
 		return GUARD_UNKNOWN;
 	return p->bits[bit / 64 & (GUARD_BITS / 64 - 1)] >> (bit & 63) & 1 ? GUARD_YES : GUARD_NO;
 }
@@ -56,7 +65,7 @@ __noinline int guard_test_holds(struct guard_attempt *a, __u32 index)
 	if (t->how == GUARD_ADDRESS)
 		return guard_test_address(a, index);
 	if (t->how == GUARD_BEGINS || t->how == GUARD_ENDS)
-		return guard_test_text(a, index, t->subject, t->how == GUARD_ENDS);
+		return guard_test_text(a->place, index, t->subject, t->how == GUARD_ENDS);
 	number_index = t->subject - GUARD_TEXT_SUBJECTS;
 	if (number_index >= GUARD_NUMBER_SUBJECTS)
 		return GUARD_UNKNOWN;
@@ -118,82 +127,6 @@ static __always_inline int guard_formula_holds(struct guard_run *r)
 	r->attempt->unknown = 0;
 	bpf_loop(GUARD_STEPS_MAX, guard_step, r, 0);
 	return r->attempt->unknown & 1 ? GUARD_UNKNOWN : r->attempt->yes & 1 ? GUARD_YES : GUARD_NO;
-}
-
-/* ---- whom ---- */
-
-static __always_inline bool guard_is_protected(const struct guard_attempt *a)
-{
-	struct guard_protected_key file = {.inode = a->inode, .device = a->device}, process = {.device = a->tgid};
-
-	return a->tgid <= 1 || !a->inode || bpf_map_lookup_elem(&guard_protected, &file) ||
-	       bpf_map_lookup_elem(&guard_protected, &process);
-}
-
-static __always_inline __u64 guard_ancestor_id(struct task_struct *task, __u32 level)
-{
-	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp), *ancestor = NULL;
-	const void *at = (const void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) + 8 * (level & 255);
-
-	if (level > (__u32)BPF_CORE_READ(cgroup, level) || bpf_probe_read_kernel(&ancestor, sizeof(ancestor), at) ||
-	    !ancestor)
-		return 0;
-	return BPF_CORE_READ(ancestor, kn, id);
-}
-
-__noinline int guard_in_cgroup(struct guard_attempt *a, const struct guard_scope *s)
-{
-	if (!a || !s)
-		return false;
-	for (__u32 i = 0; i < GUARD_SCOPE_MAX && i < s->cgroups; i++)
-		if (guard_ancestor_id(a->task, s->cgroup[i].level) == s->cgroup[i].id)
-			return true;
-	return s->cgroups == 0;
-}
-
-__noinline int guard_in_users(struct guard_attempt *a, const struct guard_scope *s)
-{
-	if (!a || !s)
-		return false;
-	for (__u32 i = 0; i < GUARD_SCOPE_MAX && i < s->users; i++)
-		if (s->uids[i] == (__u32)a->numbers[GUARD_UID - GUARD_TEXT_SUBJECTS])
-			return true;
-	return s->users == 0;
-}
-
-__noinline int guard_in_executables(struct guard_attempt *a, const struct guard_scope *s)
-{
-	if (!a || !s)
-		return false;
-	for (__u32 i = 0; i < GUARD_SCOPE_MAX && i < s->executables; i++)
-		if (s->executable[i].inode == a->inode && s->executable[i].device == a->device)
-			return true;
-	return s->executables == 0;
-}
-
-__noinline int guard_in_members(struct guard_attempt *a, const struct guard_scope *s)
-{
-	struct guard_member_key key = {};
-	struct task_struct *task;
-	__u32 level;
-
-	if (!a || !s)
-		return false;
-	key.members = s->members;
-	task = a->task;
-	level = BPF_CORE_READ(task, cgroups, dfl_cgrp, level);
-	for (__u32 up = 0; key.members && up < GUARD_DEPTH_MAX && up <= level; up++) {
-		key.cgroup_id = guard_ancestor_id(task, level - up);
-		const __u8 *member = bpf_map_lookup_elem(&guard_members, &key);
-		if (member && (up == 0 || *member == GUARD_MEMBER_BELOW))
-			return true;
-	}
-	return key.members == 0;
-}
-
-static __always_inline bool guard_in_scope(struct guard_attempt *a, const struct guard_scope *s)
-{
-	return guard_in_users(a, s) && guard_in_executables(a, s) && guard_in_cgroup(a, s) && guard_in_members(a, s);
 }
 
 /* ---- what bounds it ---- */
@@ -258,7 +191,7 @@ static __always_inline bool guard_lease_holds(const struct guard_policy *p, __u6
 __noinline int guard_tell(struct guard_attempt *a, struct guard_state *s, __u32 index, __u32 version, __u32 kind)
 {
 	struct guard_verdict *v = bpf_ringbuf_reserve(&guard_verdicts, sizeof(*v), 0);
-	struct task_struct *task;
+	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (!a || !s || !v) {
 		if (v)
@@ -267,14 +200,13 @@ __noinline int guard_tell(struct guard_attempt *a, struct guard_state *s, __u32 
 			__sync_fetch_and_add(&s->verdicts_lost, 1);
 		return 0;
 	}
-	task = a->task;
 	__builtin_memset(v, 0, sizeof(*v));
 	v->time_ns = bpf_ktime_get_boot_ns();
 	v->policy = index;
 	v->version = version;
 	v->point = a->point;
 	v->kind = kind;
-	v->pid = a->pid;
+	v->pid = READ(task_struct, task, pid);
 	v->tgid = a->tgid;
 	v->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	v->trip = s->tripped;
@@ -285,6 +217,8 @@ __noinline int guard_tell(struct guard_attempt *a, struct guard_state *s, __u32 
 		v->port = a->numbers[GUARD_PORT - GUARD_TEXT_SUBJECTS];
 		v->family = a->numbers[GUARD_FAMILY - GUARD_TEXT_SUBJECTS];
 	}
+	if (a->known >> GUARD_PATH & 1)
+		bpf_probe_read_kernel_str(v->path, sizeof(v->path), a->texts[GUARD_PATH][0].text);
 	bpf_ringbuf_submit(v, 0);
 	return 0;
 }
@@ -302,10 +236,8 @@ static __always_inline __u32 guard_verdict_of(struct guard_run *r, struct guard_
 		return GUARD_WOULD_ACT;
 	}
 	trip = guard_over_budget(r->policy, s, r->index, r->attempt);
-	if (trip) {
-		s->tripped = trip;
-		return GUARD_TRIPPED;
-	}
+	if (trip) /* of several at once, one says so */
+		return __sync_val_compare_and_swap(&s->tripped, 0, trip) ? GUARD_WOULD_ACT : GUARD_TRIPPED;
 	__sync_fetch_and_add(&s->total_actions, 1);
 	return GUARD_ACTED;
 }
@@ -318,7 +250,7 @@ __noinline int guard_judge(struct guard_attempt *a, __u32 index)
 	int holds;
 
 	r.policy = bpf_map_lookup_elem(&guard_policies, &index);
-	if (!a || !s || !r.policy || !guard_in_scope(a, &r.policy->scope))
+	if (!a || !s || !r.policy)
 		return 0;
 	guard_new_minute(s, bpf_ktime_get_boot_ns());
 	__sync_fetch_and_add(&s->attempts, 1);
@@ -342,7 +274,7 @@ static long guard_next(__u32 i, struct guard_attempt **attempt)
 
 	if (!policies || i >= policies->count || i >= GUARD_POINT_POLICIES_MAX)
 		return 1;
-	return guard_judge(a, policies->policies[i]) != 0;
+	return (a->mine >> (i & 31) & 1) && guard_judge(a, policies->policies[i]);
 }
 
 /* The errno, negative, with which the attempt is to fail; 0: it may go on. Gives the place back. */
@@ -350,11 +282,21 @@ static __always_inline int guard_end(struct guard_attempt *a)
 {
 	int verdict;
 
-	if (!guard_is_protected(a))
-		bpf_loop(GUARD_POINT_POLICIES_MAX, guard_next, &a, 0);
+	bpf_loop(GUARD_POINT_POLICIES_MAX, guard_next, &a, 0);
 	verdict = a->verdict;
 	a->busy = 0;
-	return verdict;
+	return verdict < 0 && verdict >= -GUARD_ERRNO_MAX ? verdict : 0;
+}
+
+/* The same as what a program of a control group returns. */
+static __always_inline int guard_answer(struct guard_attempt *a)
+{
+	int error = guard_end(a);
+
+	if (!error)
+		return 1;
+	bpf_set_retval(error);
+	return 0;
 }
 
 #endif

@@ -268,7 +268,9 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 struct linux_binprm {
-	const char *filename, *interp;
+	struct file *file;
+	const char *filename, *interp, *fdpath;
+	char buf[256];
 };
 
 /* ---- sockets ---- */
@@ -371,6 +373,11 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
+/* ---- what the kernel reads for itself ---- */
+enum kernel_read_file_id { READING_MODULE = 2 };
+enum kernel_read_file_id___compressed { READING_MODULE_COMPRESSED = 3 }; /* 6.17 and newer */
+enum kernel_load_data_id { LOADING_MODULE = 2 };
+
 #pragma clang attribute pop
 
 #define PF_KTHREAD 0x00200000
@@ -385,6 +392,8 @@ struct bpf_iter__task {
 #define S_IFCHR 0020000
 #define S_IFBLK 0060000
 #define S_IFIFO 0010000
+#define S_ISUID 0004000
+#define S_ISGID 0002000
 
 #define AF_UNIX 1
 #define AF_INET 2

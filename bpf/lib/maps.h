@@ -95,7 +95,7 @@ void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
 /* A pointer in a structure at an untyped address, as a number: the verifier forbids to calculate with typed ones. */
 #define READ_ADDRESS(type, address, member) \
 	({ \
-		const void *member_ = (const void *)((address) + bpf_core_field_offset(struct type, member)); \
+		const void *member_ = (const void *)(address) + bpf_core_field_offset(struct type, member); \
 		READ_WORD(member_); \
 	})
 
@@ -119,11 +119,13 @@ struct opened {
 };
 
 /* The way from a dentry to the root: see path.h. */
+#define PATH_BUFFER 8192
 struct path_walk {
 	__u64 dentry, mnt_root;
 	__u64 mount;    /* 0: do not leave the file system */
-	__u32 position; /* in the path buffer */
+	__u32 position; /* in the text */
 	__u32 end;
+	char text[PATH_BUFFER + 256];
 };
 enum path_end { PATH_TOO_DEEP, PATH_TRUNCATED, PATH_OUTSIDE /* of any tree */, PATH_ABSOLUTE };
 
@@ -139,7 +141,6 @@ struct text_walk {
  * Beyond the longest record there is room for one more read of the longest text, so that a masked offset plus a
  * masked length never leaves the value: that is how the verifier sees that every store is inside. */
 #define RECORD_MASK (EVENT_RECORD_MAX - 1)
-#define PATH_BUFFER 8192
 struct scratch {
 	struct sieve_input sieve;
 	__u32 used;     /* bytes of record */
@@ -151,7 +152,6 @@ struct scratch {
 	struct path_walk walk;
 	struct text_walk text;
 	__u64 arguments[8]; /* of the current system call, if its sensor wants them here */
-	char path[PATH_BUFFER + 256];
 	char record[EVENT_RECORD_MAX + EVENT_ARGV_MAX + 64] __attribute__((aligned(2048)));
 };
 _Static_assert(offsetof(struct scratch, sieve) == 0 && offsetof(struct scratch, record) == SIEVE_RECORD_AT, "sieve.h");

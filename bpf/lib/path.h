@@ -17,15 +17,15 @@
 /* A name of the kernel's to the path buffer. Short ones, which most are, by words: a helper's call costs more. The kernel
  * keeps names in whole words, and what is written beyond the end is what stood there. */
 #define NAME_SHORT 32
-__noinline int path_copy_name(struct scratch *s, __u32 at, __u64 name, __u32 length)
+__noinline int path_copy_name(struct path_walk *w, __u32 at, __u64 name, __u32 length)
 {
-	if (!s)
+	if (!w)
 		return -1;
 	length &= 255;
 	if (!bpf_rdonly_cast || length > NAME_SHORT)
-		return bpf_probe_read_kernel(&s->path[at & (PATH_BUFFER - 1)], length, (void *)name);
+		return bpf_probe_read_kernel(&w->text[at & (PATH_BUFFER - 1)], length, (void *)name);
 	for (__u32 i = 0; i < NAME_SHORT / 8; i++) {
-		__u64 *to = (__u64 *)&s->path[(at & (PATH_BUFFER - 1)) + 8 * i];
+		__u64 *to = (__u64 *)&w->text[(at & (PATH_BUFFER - 1)) + 8 * i];
 		__u64 word, mask;
 		if (length <= 8 * i)
 			break;
@@ -37,13 +37,12 @@ __noinline int path_copy_name(struct scratch *s, __u32 at, __u64 name, __u32 len
 }
 
 struct path_steps {
-	struct scratch *scratch;
+	struct path_walk *walk;
 };
 
 static long path_step(__u32 index, struct path_steps *steps)
 {
-	struct scratch *s = steps->scratch;
-	struct path_walk *w = &s->walk;
+	struct path_walk *w = steps->walk;
 	const void *dentry = (void *)w->dentry, *mount = (void *)w->mount;
 	__u64 parent;
 	__u32 length, at;
@@ -71,7 +70,7 @@ static long path_step(__u32 index, struct path_steps *steps)
 		count(COUNTER_path_truncated);
 		return 1;
 	}
-	if (path_copy_name(s, at, READ_ADDRESS(dentry, w->dentry, d_name.name), length)) {
+	if (path_copy_name(w, at, READ_ADDRESS(dentry, w->dentry, d_name.name), length)) {
 		count(COUNTER_read_kernel);
 		return 1;
 	}
@@ -82,25 +81,23 @@ static long path_step(__u32 index, struct path_steps *steps)
 		return 1;
 	}
 	at--;
-	s->path[at & (PATH_BUFFER - 1)] = '/';
+	w->text[at & (PATH_BUFFER - 1)] = '/';
 	w->position = at;
 	w->dentry = parent;
 	return 0;
 }
 
-/* Walks from dentry to s->walk: the text stands in s->path, from its position to PATH_END. mnt 0: only up to the root of
+/* Walks from dentry: the text stands in w, from its position to PATH_END. mnt 0: only up to the root of
  * the file system.
  * Functions with external linkage are verified once for a program, whatever the number of their callers, and know of
- * their arguments only what a prototype says: kernel pointers come as numbers. What the walk has come to stands in the
- * scratch space, of which the verifier knows nothing: so it takes one step for all. */
-__noinline int path_walk(struct scratch *s, __u64 dentry, __u64 mnt)
+ * their arguments only what a prototype says: kernel pointers come as numbers. What the walk has come to stands in a
+ * map, of which the verifier knows nothing: so it takes one step for all. */
+__noinline int path_walk(struct path_walk *w, __u64 dentry, __u64 mnt)
 {
-	struct path_steps steps = {s};
-	struct path_walk *w;
+	struct path_steps steps = {w};
 
-	if (!s)
+	if (!w)
 		return 0;
-	w = &s->walk;
 	w->dentry = dentry;
 	w->mount = mnt ? mnt - bpf_core_field_offset(struct mount, mnt) : 0;
 	w->mnt_root = mnt ? (__u64)READ(vfsmount, (void *)mnt, mnt_root) : 0;
@@ -110,7 +107,7 @@ __noinline int path_walk(struct scratch *s, __u64 dentry, __u64 mnt)
 	if (w->end == PATH_TOO_DEEP)
 		count(COUNTER_path_depth);
 	if (w->end == PATH_ABSOLUTE && w->position == PATH_END) /* the root itself */
-		s->path[--w->position & (PATH_BUFFER - 1)] = '/';
+		w->text[--w->position & (PATH_BUFFER - 1)] = '/';
 	return 0;
 }
 
@@ -121,7 +118,7 @@ __noinline __u64 path_record_word(struct scratch *s, __u64 dentry, __u64 mnt)
 
 	if (!s)
 		return 0;
-	path_walk(s, dentry, mnt);
+	path_walk(&s->walk, dentry, mnt);
 	slot = record_path_buffer(s, s->walk.position, PATH_END - s->walk.position);
 	if (s->walk.end < PATH_OUTSIDE && slot.offset) {
 		slot.length |= SLOT_TRUNCATED;

@@ -267,13 +267,13 @@ static __always_inline struct event_slot record_path_buffer(struct scratch *s, _
 	}
 	from &= PATH_BUFFER - 1;
 	if (length <= RECORD_SHORT) {
-		const char *source = &s->path[from];
+		const char *source = &s->walk.text[from];
 		char *to = &s->record[s->used & RECORD_MASK];
 #pragma unroll
 		for (int i = 0; i < RECORD_SHORT; i += 8)
 			*(__u64 *)(to + i) = *(const __u64 *)(source + i);
 	} else if (bpf_probe_read_kernel(&s->record[s->used & RECORD_MASK], length & (2 * EVENT_PATH_MAX - 1),
-	                                 &s->path[from])) {
+	                                 &s->walk.text[from])) {
 		return missing;
 	}
 	return record_take(s, length);

@@ -167,7 +167,7 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 static long cgroup_step(__u32 index, struct cgroup_walk *w)
 {
 	struct kernfs_node *node = w->node, *parent = kernfs_parent(node);
-	char *name = &w->scratch->path[PATH_BUFFER]; /* the spare bytes behind the buffer */
+	char *name = &w->scratch->walk.text[PATH_BUFFER]; /* the spare bytes behind the buffer */
 	__u32 at;
 	long n;
 
@@ -179,9 +179,9 @@ static long cgroup_step(__u32 index, struct cgroup_walk *w)
 	at = w->position - (n - 1);
 	if (at < PATH_BEGIN + 1)
 		return 1;
-	bpf_probe_read_kernel(&w->scratch->path[at & (PATH_BUFFER - 1)], (n - 1) & 255, name);
+	bpf_probe_read_kernel(&w->scratch->walk.text[at & (PATH_BUFFER - 1)], (n - 1) & 255, name);
 	at--;
-	w->scratch->path[at & (PATH_BUFFER - 1)] = '/';
+	w->scratch->walk.text[at & (PATH_BUFFER - 1)] = '/';
 	w->position = at;
 	w->node = parent;
 	return 0;
@@ -222,13 +222,13 @@ __noinline __u64 task_record_cgroup_word(struct scratch *s, __u64 task_address)
 	if (other) {
 		position = cgroup_write(s, other, position);
 		position--;
-		s->path[position & (PATH_BUFFER - 1)] = '\n';
+		s->walk.text[position & (PATH_BUFFER - 1)] = '\n';
 	}
 	length = position;
 	position = cgroup_write(s, dfl, position);
 	if (position == length) {
 		position--;
-		s->path[position & (PATH_BUFFER - 1)] = '/';
+		s->walk.text[position & (PATH_BUFFER - 1)] = '/';
 	}
 	return slot_to_word(record_path_buffer(s, position, PATH_END - position));
 }

@@ -56,6 +56,11 @@ static void add_verdict_json(const struct guard_verdict *v, const struct policy 
 	ui_json_text(&j, "action", policy_action_name(p->action));
 	ui_json_text(&j, "point", verdict_point_name(v->point));
 	ui_json_text(&j, "address", address.data);
+	json_key(&j, "path");
+	if (verdict_path(v).length)
+		json_str(&j, verdict_path(v));
+	else
+		json_null(&j);
 	json_key(&j, "pid");
 	json_u64(&j, v->tgid);
 	json_key(&j, "name");

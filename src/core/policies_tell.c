@@ -31,7 +31,7 @@ static void add_sentence(const struct held *h, const struct guard_verdict *v, st
 
 /* ---- fields ---- */
 
-#define VERDICT_FIELDS_MAX 11
+#define VERDICT_FIELDS_MAX 12
 struct verdict_fields {
 	struct alert_field items[VERDICT_FIELDS_MAX];
 	size_t count;
@@ -69,6 +69,8 @@ static void add_attempt_fields(struct verdict_fields *f, const struct guard_verd
 	struct value address = {.kind = VALUE_IP};
 	add_text_field(f, "proc.name", verdict_program(v));
 	add_number_field(f, "proc.pid", v->tgid);
+	if (verdict_path(v).length)
+		add_text_field(f, "fd.name", verdict_path(v));
 	if (!verdict_address(v, &address.ip))
 		return;
 	add_field(f, local ? "fd.lip" : "fd.rip", &address);

@@ -17,10 +17,25 @@ const char *verdict_kind_name(uint32_t kind)
 
 const char *verdict_point_name(uint32_t point)
 {
-	static const char *const names[] = {[GUARD_AT_EXEC] = "exec",
-	                                    [GUARD_AT_CONNECT] = "connect",
-	                                    [GUARD_AT_BIND] = "bind",
-	                                    [GUARD_AT_SENDMSG] = "sendmsg"};
+	static const char *const names[] = {
+	        [GUARD_AT_EXEC] = "exec",
+	        [GUARD_AT_CONNECT] = "connect",
+	        [GUARD_AT_BIND] = "bind",
+	        [GUARD_AT_SENDMSG] = "sendmsg",
+	        [GUARD_AT_EXEC_CHECK] = "exec",
+	        [GUARD_AT_FILE_OPEN] = "file-open",
+	        [GUARD_AT_FILE_WRITE] = "file-write",
+	        [GUARD_AT_FILE_RENAME] = "file-rename",
+	        [GUARD_AT_FILE_UNLINK] = "file-unlink",
+	        [GUARD_AT_PTRACE] = "ptrace",
+	        [GUARD_AT_MODULE_LOAD] = "module-load",
+	        [GUARD_AT_BPF_LOAD] = "bpf-load",
+	        [GUARD_AT_MOUNT] = "mount",
+	        [GUARD_AT_SETNS] = "setns",
+	        [GUARD_AT_DEVICE] = "device",
+	        [GUARD_AT_SYSCTL_WRITE] = "sysctl-write",
+	};
+	_Static_assert(ARRAY_SIZE(names) == GUARD_POINTS, "each has a name");
 	if (point >= GUARD_AFTER && point < GUARD_AFTER + POINT_COUNT)
 		return policy_point_name((enum policy_point)(point - GUARD_AFTER));
 	return point < ARRAY_SIZE(names) ? names[point] : NULL;
@@ -52,11 +67,20 @@ struct str verdict_program(const struct guard_verdict *v)
 	return str_make(v->name, strnlen(v->name, sizeof(v->name)));
 }
 
+struct str verdict_path(const struct guard_verdict *v)
+{
+	return str_make(v->path, strnlen(v->path, sizeof(v->path)));
+}
+
 void verdict_add_deed(const struct guard_verdict *v, struct buf *out)
 {
 	buf_printf(out, "%s of ", verdict_point_name(v->point));
 	value_add_printable(verdict_program(v), 0, out);
 	buf_printf(out, "[%u]", v->tgid);
+	if (verdict_path(v).length) {
+		buf_add_text(out, ", ");
+		value_add_printable(verdict_path(v), 0, out);
+	}
 	if (!v->family)
 		return;
 	buf_add_text(out, v->point == GUARD_AT_BIND ? ", " : " to ");

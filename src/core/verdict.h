@@ -16,6 +16,8 @@ bool verdict_address(const struct guard_verdict *v, struct ip *ret_address); /* 
 void verdict_add_endpoint(const struct guard_verdict *v, struct buf *out);
 /* "connect of bash[18246] to 127.0.0.1:25". The verdict's point has a name. */
 void verdict_add_deed(const struct guard_verdict *v, struct buf *out);
-struct str verdict_program(const struct guard_verdict *v); /* its name, as the kernel has it: any bytes */
+struct str verdict_program(const struct guard_verdict *v);
+struct str verdict_path(const struct guard_verdict *v);
+/* its beginning; empty: not known */ /* its name, as the kernel has it: any bytes */
 
 #endif

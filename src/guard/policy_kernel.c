@@ -52,10 +52,10 @@ bool policy_route_follows(const struct policy_route *route)
 	       follows_events(route->point);
 }
 
+/* fanotify knows one error; and of setns, what is denied is a capability. */
 static bool takes_error(const struct policy_route *route, int error)
 {
-	bool only_eperm = route->mechanism == MECHANISM_FANOTIFY || route->hook == GUARD_HOOK_CGROUP_DEVICE ||
-	                  route->hook == GUARD_HOOK_CGROUP_SYSCTL;
+	bool only_eperm = route->mechanism == MECHANISM_FANOTIFY || route->point == POINT_SETNS;
 	return error == EPERM || !only_eperm || route->effect != EFFECT_PREVENTS;
 }
 

@@ -24,21 +24,36 @@ struct diag *table_error(struct table_maker *m, const char *format, ...)
 	                m->policy->name, text);
 }
 
-/* Where guards of this build act; -1: nowhere. */
-static int guard_point_of(enum policy_point point)
+/* Where the guard of a route acts; -1: it has none. */
+static int guard_point_of(const struct policy_route *route)
 {
-	switch (point) {
-	case POINT_EXEC:
-		return GUARD_AT_EXEC;
-	case POINT_CONNECT:
-		return GUARD_AT_CONNECT;
-	case POINT_BIND:
-		return GUARD_AT_BIND;
-	case POINT_SENDMSG:
-		return GUARD_AT_SENDMSG;
-	default:
+	static const struct {
+		enum policy_point point;
+		enum guard_point guard;
+	} rows[] = {
+	        {POINT_CONNECT, GUARD_AT_CONNECT},
+	        {POINT_BIND, GUARD_AT_BIND},
+	        {POINT_SENDMSG, GUARD_AT_SENDMSG},
+	        {POINT_FILE_OPEN, GUARD_AT_FILE_OPEN},
+	        {POINT_FILE_WRITE, GUARD_AT_FILE_WRITE},
+	        {POINT_FILE_RENAME, GUARD_AT_FILE_RENAME},
+	        {POINT_FILE_UNLINK, GUARD_AT_FILE_UNLINK},
+	        {POINT_PTRACE, GUARD_AT_PTRACE},
+	        {POINT_MODULE_LOAD, GUARD_AT_MODULE_LOAD},
+	        {POINT_BPF_LOAD, GUARD_AT_BPF_LOAD},
+	        {POINT_MOUNT, GUARD_AT_MOUNT},
+	        {POINT_SETNS, GUARD_AT_SETNS},
+	        {POINT_DEVICE, GUARD_AT_DEVICE},
+	        {POINT_SYSCTL_WRITE, GUARD_AT_SYSCTL_WRITE},
+	};
+	if (!route->built)
 		return -1;
-	}
+	if (route->point == POINT_EXEC)
+		return route->hook == GUARD_HOOK_SIGNAL_EXEC ? GUARD_AT_EXEC : GUARD_AT_EXEC_CHECK;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].point == route->point)
+			return rows[i].guard;
+	return -1;
 }
 
 /* ---- formulas ---- */
@@ -53,6 +68,16 @@ static bool add_step(struct table_maker *m, struct guard_formula *f, enum guard_
 	return true;
 }
 
+/* Tests of texts and numbers ask for a subject, others do not. */
+static void ask_for(struct guard_point_policies *list, const struct guard_test *test)
+{
+	if (test->how == GUARD_TRUE || test->how == GUARD_FALSE || test->how == GUARD_BIT)
+		return;
+	list->subjects |= 1u << test->subject;
+	if (test->how == GUARD_ENDS)
+		list->ends |= 1u << test->subject;
+}
+
 static bool add_test(struct table_maker *m, enum policy_point point, const struct filter_test *test,
                      struct guard_formula *f)
 {
@@ -60,7 +85,7 @@ static bool add_test(struct table_maker *m, enum policy_point point, const struc
 	bool negated = false;
 	if (!table_test(m, point, test, &index, &negated))
 		return false;
-	m->table->image.points[guard_point_of(point)].subjects |= 1u << m->table->tests[index].subject;
+	ask_for(m->list, &m->table->tests[index]);
 	return add_step(m, f, GUARD_STEP_TEST, index) && (!negated || add_step(m, f, GUARD_STEP_NOT, 0));
 }
 
@@ -132,6 +157,26 @@ static bool make_formula(struct table_maker *m, enum policy_point point, struct 
 	return good && (a.count < 2 || a.always || add_step(m, f, GUARD_STEP_ANY, a.count));
 }
 
+/* Any of the devices. Those that are told apart by the same numbers are one test. */
+static bool make_devices(struct table_maker *m, struct guard_formula *f)
+{
+	static const enum guard_subject subjects[] = {GUARD_DEVICE, GUARD_DEVICE_MAJOR, GUARD_DEVICE_KIND};
+	size_t tests = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {
+		uint32_t index;
+		bool any = false;
+		if (!table_devices(m, subjects[i], &index, &any))
+			return false;
+		if (!any)
+			continue;
+		ask_for(m->list, &m->table->tests[index]);
+		if (!add_step(m, f, GUARD_STEP_TEST, index))
+			return false;
+		tests++;
+	}
+	return tests < 2 || add_step(m, f, GUARD_STEP_ANY, tests);
+}
+
 /* ---- policies ---- */
 
 /* What user space does, because it is about what has happened. */
@@ -151,10 +196,10 @@ static bool add_point(struct table_maker *m, enum policy_point point, uint32_t i
 {
 	const char *why = NULL;
 	const struct policy_route *route = policy_route_choose(m->policy, point, m->kernel, &why);
-	int at = guard_point_of(point);
+	int at = route ? guard_point_of(route) : -1;
 	if (route && route->built && policy_route_follows(route))
 		return add_reaction(m, point, index);
-	if (!route || !route->built || at < 0) {
+	if (at < 0) {
 		table_error(m, "%s", route ? "this build has no guard for it yet" : why);
 		return false;
 	}
@@ -165,7 +210,8 @@ static bool add_point(struct table_maker *m, enum policy_point point, uint32_t i
 	}
 	list->policies[list->count++] = index;
 	p->points |= 1u << at;
-	return make_formula(m, point, &p->formulas[at]);
+	m->list = list;
+	return m->policy->device_count ? make_devices(m, &p->formulas[at]) : make_formula(m, point, &p->formulas[at]);
 }
 
 /* Without picket nobody says of a new process what it is, or of a new control group whose. */

@@ -30,8 +30,9 @@ struct table_maker {
 	const char *root;
 	struct guard_cgroup within; /* of options->cgroup; id 0: none */
 	struct diag_list *diags;
-	const struct policy *policy; /* being compiled */
-	struct arena scratch;        /* of its steps */
+	const struct policy *policy;       /* being compiled */
+	struct guard_point_policies *list; /* of the point that it is compiled for */
+	struct arena scratch;              /* of its steps */
 	bool failed;
 	int error;
 };
@@ -43,6 +44,9 @@ struct diag *table_error(struct table_maker *m, const char *format, ...) printf_
 /* One test of a formula at a point. ret_test: its index. ret_negated: it is the test's opposite. False: told. */
 bool table_test(struct table_maker *m, enum policy_point point, const struct filter_test *from, uint32_t *ret_test,
                 bool *ret_negated);
+/* The policy's devices that a subject tells: exact ones, those of a major number, those of a kind. ret_any: there are any,
+ * and ret_test is their test. False: told. */
+bool table_devices(struct table_maker *m, enum guard_subject subject, uint32_t *ret_test, bool *ret_any);
 
 /* ---- table_scope.c ---- */
 /* index: of the policy. */

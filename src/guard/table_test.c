@@ -8,59 +8,100 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-#define NOBODY UINT32_MAX
+#define NAMES_BYTES_MAX 4096
+#define COMMANDS_MAX 256
 
-/* What a field is to a guard at a point. */
+/* What a field is to a guard at a point. The first row that fits. */
 static const struct subject_row {
 	enum field_id field;
 	enum policy_point point; /* POINT_COUNT: any */
 	uint32_t subject;
 	bool address;
+	const char *arg; /* of evt.arg.X */
 } subjects[] = {
-        {FIELD_PROC_NAME, POINT_COUNT, GUARD_NAME, false},
-        {FIELD_PROC_PNAME, POINT_COUNT, GUARD_PARENT_NAME, false},
-        {FIELD_PROC_EXEPATH, POINT_EXEC, GUARD_EXEPATH, false},
-        {FIELD_PROC_PID, POINT_COUNT, GUARD_PID, false},
-        {FIELD_PROC_PPID, POINT_COUNT, GUARD_PARENT_PID, false},
-        {FIELD_USER_UID, POINT_COUNT, GUARD_UID, false},
-        {FIELD_USER_RUID, POINT_COUNT, GUARD_REAL_UID, false},
-        {FIELD_USER_LOGINUID, POINT_COUNT, GUARD_LOGIN_UID, false},
-        {FIELD_GROUP_GID, POINT_COUNT, GUARD_GID, false},
-        {FIELD_EVT_ADDR_PORT, POINT_COUNT, GUARD_PORT, false},
-        {FIELD_FD_RPORT, POINT_COUNT, GUARD_PORT, false},
-        {FIELD_FD_SPORT, POINT_CONNECT, GUARD_PORT, false},
-        {FIELD_FD_LPORT, POINT_BIND, GUARD_PORT, false},
-        {FIELD_EVT_ADDR_FAMILY, POINT_COUNT, GUARD_FAMILY, false},
-        {FIELD_FD_TYPECHAR, POINT_COUNT, GUARD_FAMILY, false},
-        {FIELD_FD_L4PROTO, POINT_COUNT, GUARD_PROTOCOL, false},
-        {FIELD_EVT_ADDR_IP, POINT_COUNT, GUARD_PORT, true},
-        {FIELD_EVT_ADDR_NET, POINT_COUNT, GUARD_PORT, true},
-        {FIELD_FD_RIP, POINT_COUNT, GUARD_PORT, true},
-        {FIELD_FD_RNET, POINT_COUNT, GUARD_PORT, true},
-        {FIELD_FD_SIP, POINT_CONNECT, GUARD_PORT, true},
-        {FIELD_FD_SNET, POINT_CONNECT, GUARD_PORT, true},
-        {FIELD_FD_LIP, POINT_BIND, GUARD_PORT, true},
-        {FIELD_FD_LNET, POINT_BIND, GUARD_PORT, true},
+        {FIELD_PROC_NAME, POINT_COUNT, GUARD_NAME, false, NULL},
+        {FIELD_PROC_PNAME, POINT_COUNT, GUARD_PARENT_NAME, false, NULL},
+        {FIELD_PROC_EXEPATH, POINT_EXEC, GUARD_EXEPATH, false, NULL},
+        {FIELD_PROC_PID, POINT_COUNT, GUARD_PID, false, NULL},
+        {FIELD_PROC_PPID, POINT_COUNT, GUARD_PARENT_PID, false, NULL},
+        {FIELD_USER_UID, POINT_COUNT, GUARD_UID, false, NULL},
+        {FIELD_USER_RUID, POINT_COUNT, GUARD_REAL_UID, false, NULL},
+        {FIELD_USER_LOGINUID, POINT_COUNT, GUARD_LOGIN_UID, false, NULL},
+        {FIELD_GROUP_GID, POINT_COUNT, GUARD_GID, false, NULL},
+        /* sockets */
+        {FIELD_EVT_ADDR_PORT, POINT_COUNT, GUARD_PORT, false, NULL},
+        {FIELD_FD_RPORT, POINT_COUNT, GUARD_PORT, false, NULL},
+        {FIELD_FD_SPORT, POINT_CONNECT, GUARD_PORT, false, NULL},
+        {FIELD_FD_LPORT, POINT_BIND, GUARD_PORT, false, NULL},
+        {FIELD_EVT_ADDR_FAMILY, POINT_COUNT, GUARD_FAMILY, false, NULL},
+        {FIELD_FD_TYPECHAR, POINT_CONNECT, GUARD_FAMILY, false, NULL},
+        {FIELD_FD_TYPECHAR, POINT_BIND, GUARD_FAMILY, false, NULL},
+        {FIELD_FD_TYPECHAR, POINT_SENDMSG, GUARD_FAMILY, false, NULL},
+        {FIELD_FD_L4PROTO, POINT_COUNT, GUARD_PROTOCOL, false, NULL},
+        {FIELD_EVT_ADDR_IP, POINT_COUNT, GUARD_PORT, true, NULL},
+        {FIELD_EVT_ADDR_NET, POINT_COUNT, GUARD_PORT, true, NULL},
+        {FIELD_FD_RIP, POINT_COUNT, GUARD_PORT, true, NULL},
+        {FIELD_FD_RNET, POINT_COUNT, GUARD_PORT, true, NULL},
+        {FIELD_FD_SIP, POINT_CONNECT, GUARD_PORT, true, NULL},
+        {FIELD_FD_SNET, POINT_CONNECT, GUARD_PORT, true, NULL},
+        {FIELD_FD_LIP, POINT_BIND, GUARD_PORT, true, NULL},
+        {FIELD_FD_LNET, POINT_BIND, GUARD_PORT, true, NULL},
+        /* files */
+        {FIELD_FD_NAME, POINT_COUNT, GUARD_PATH, false, NULL},
+        {FIELD_FD_REALPATH, POINT_COUNT, GUARD_PATH, false, NULL},
+        {FIELD_FS_PATH_NAME, POINT_COUNT, GUARD_PATH, false, NULL},
+        {FIELD_FS_PATH_TARGET, POINT_COUNT, GUARD_PATH, false, NULL},
+        {FIELD_FS_PATH_SOURCE, POINT_FILE_RENAME, GUARD_SOURCE, false, NULL},
+        {FIELD_FD_FILENAME, POINT_COUNT, GUARD_FILE_NAME, false, NULL},
+        {FIELD_FD_DIRECTORY, POINT_COUNT, GUARD_DIRECTORY, false, NULL},
+        {FIELD_FD_TYPECHAR, POINT_COUNT, GUARD_FILE_KIND, false, NULL},
+        {FIELD_FD_INO, POINT_COUNT, GUARD_INODE, false, NULL},
+        {FIELD_FD_FILEUID, POINT_COUNT, GUARD_OWNER, false, NULL},
+        {FIELD_FD_NLINK, POINT_COUNT, GUARD_LINKS, false, NULL},
+        {FIELD_FD_IS_DEVICE, POINT_COUNT, GUARD_IS_DEVICE, false, NULL},
+        {FIELD_EVT_IS_OPEN_READ, POINT_COUNT, GUARD_READS, false, NULL},
+        {FIELD_EVT_IS_OPEN_WRITE, POINT_COUNT, GUARD_WRITES, false, NULL},
+        /* arguments */
+        {FIELD_EVT_ARG, POINT_BPF_LOAD, GUARD_ARGUMENT, false, "cmd"},
+        {FIELD_EVT_ARG, POINT_MOUNT, GUARD_ARGUMENT, false, "flags"},
+        {FIELD_EVT_ARG, POINT_MOUNT, GUARD_FS_TYPE, false, "type"},
+        {FIELD_EVT_ARG, POINT_SETNS, GUARD_ARGUMENT, false, "nstype"},
 };
 
-static const struct subject_row *find_subject(enum policy_point point, enum field_id field)
+static const struct subject_row *find_subject(enum policy_point point, const struct field_ref *field)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
-		if (subjects[i].field == field && (subjects[i].point == POINT_COUNT || subjects[i].point == point))
+		if (subjects[i].field == field->id &&
+		    (subjects[i].point == POINT_COUNT || subjects[i].point == point) &&
+		    (!subjects[i].arg || str_equals(field->key, subjects[i].arg)))
 			return &subjects[i];
 	return NULL;
 }
 
 /* Words that stand for numbers. */
-static bool number_of(struct str text, int64_t *ret_number)
+static bool number_of(uint32_t subject, struct str text, int64_t *ret_number)
 {
 	static const struct {
+		uint32_t subject;
 		const char *text;
 		int64_t number;
-	} words[] = {{"ipv4", AF_INET},    {"4", AF_INET},       {"ipv6", AF_INET6},    {"6", AF_INET6},
-	             {"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {"icmp", IPPROTO_ICMP}};
+	} words[] = {{GUARD_FAMILY, "ipv4", AF_INET},
+	             {GUARD_FAMILY, "4", AF_INET},
+	             {GUARD_FAMILY, "ipv6", AF_INET6},
+	             {GUARD_FAMILY, "6", AF_INET6},
+	             {GUARD_PROTOCOL, "tcp", IPPROTO_TCP},
+	             {GUARD_PROTOCOL, "udp", IPPROTO_UDP},
+	             {GUARD_PROTOCOL, "icmp", IPPROTO_ICMP},
+	             {GUARD_FILE_KIND, "f", 'f'},
+	             {GUARD_FILE_KIND, "d", 'd'},
+	             {GUARD_READS, "true", 1},
+	             {GUARD_READS, "false", 0},
+	             {GUARD_WRITES, "true", 1},
+	             {GUARD_WRITES, "false", 0},
+	             {GUARD_IS_DEVICE, "true", 1},
+	             {GUARD_IS_DEVICE, "false", 0}};
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		if (str_equals(text, words[i].text)) {
+		if (words[i].subject == subject && str_equals(text, words[i].text)) {
 			*ret_number = words[i].number;
 			return true;
 		}
@@ -161,23 +202,93 @@ static bool make_text(struct table_maker *m, const struct filter_test *t, uint32
 	return good;
 }
 
+static bool tell_number(struct table_maker *m, const struct filter_test *t)
+{
+	table_error(m, "a guard cannot compare with this number: %.200s", t->text);
+	return false;
+}
+
 static bool make_number(struct table_maker *m, const struct filter_test *t, uint32_t index, struct guard_test *test)
 {
 	test->how = GUARD_IN;
 	for (size_t i = 0; i < t->literal_count; i++) {
 		int64_t number;
-		if (!(t->type == FIELD_STR && number_of(t->literals[i], &number)) &&
-		    str_to_s64(t->literals[i], &number) < 0) {
-			table_error(m, "a guard cannot compare with this number: %.200s", t->text);
-			return false;
-		}
 		bool less = op_is(t, "<") || op_is(t, "<="), more = op_is(t, ">") || op_is(t, ">=");
+		if (!number_of(test->subject, t->literals[i], &number) && str_to_s64(t->literals[i], &number) < 0)
+			return tell_number(m, t);
 		if (less || more) {
 			test->how = less ? GUARD_LESS : GUARD_MORE;
 			test->number = number + op_is(t, "<=") - op_is(t, ">=");
 		} else if (!add_number(m, index, number)) {
 			return false;
 		}
+	}
+	return true;
+}
+
+/* ---- numbers that have names: of commands, which are few, all are asked; flags are put together ---- */
+
+static bool flags_of(int table, struct str text, uint64_t *ret_flags)
+{
+	_cleanup_(buf_done) struct buf name = {0};
+	struct str rest = text;
+	uint64_t flags = 0;
+	buf_init(&name, NAMES_BYTES_MAX);
+	for (struct str piece; str_next(&rest, '|', &piece);) {
+		unsigned bit = 0;
+		for (; bit < 32; bit++) {
+			buf_clear(&name);
+			names_add_flags((enum name_table)table, 1ull << bit, &name);
+			if (str_equals(piece, name.data ? name.data : ""))
+				break;
+		}
+		if (bit == 32)
+			return false;
+		flags |= 1ull << bit;
+	}
+	*ret_flags = flags;
+	return true;
+}
+
+static bool name_fits(const struct filter_test *t, struct str name)
+{
+	for (size_t i = 0; i < t->literal_count; i++)
+		if (op_is(t, "startswith") ? str_starts_with(name, t->literals[i])
+		    : op_is(t, "endswith") ? str_ends_with(name, t->literals[i])
+		                           : str_equal(name, t->literals[i]))
+			return true;
+	return false;
+}
+
+static bool make_command(struct table_maker *m, const struct filter_test *t, int table, uint32_t index)
+{
+	_cleanup_(buf_done) struct buf name = {0};
+	bool good = true;
+	buf_init(&name, NAMES_BYTES_MAX);
+	for (uint64_t number = 0; number < COMMANDS_MAX && good; number++) {
+		buf_clear(&name);
+		names_add_enum((enum name_table)table, number, &name);
+		good = !name_fits(t, buf_str(&name)) || add_number(m, index, (int64_t)number);
+	}
+	return good;
+}
+
+static bool make_argument(struct table_maker *m, const struct filter_test *t, enum policy_point point, uint32_t index,
+                          struct guard_test *test)
+{
+	const struct arg_info *arg = NULL;
+	for (unsigned type = 1; type < EVENT_TYPE_MAX && !arg; type++)
+		if (event_type_info(type)->name && policy_point_has_event(point, type))
+			arg = event_find_arg(event_type_info(type), t->fields[0].key);
+	test->how = GUARD_IN;
+	if (arg && arg->type == ARG_ENUM)
+		return make_command(m, t, arg->table, index);
+	for (size_t i = 0; i < t->literal_count; i++) {
+		uint64_t flags;
+		if (!arg || !is_membership(t) || !flags_of(arg->table, t->literals[i], &flags))
+			return tell_number(m, t);
+		if (!add_number(m, index, (int64_t)flags))
+			return false;
 	}
 	return true;
 }
@@ -203,7 +314,7 @@ static bool make_test(struct table_maker *m, enum policy_point point, const stru
                       struct guard_test *test)
 {
 	const char *value = NULL;
-	const struct subject_row *row = from->field_count == 1 ? find_subject(point, from->fields[0].id) : NULL;
+	const struct subject_row *row = from->field_count == 1 ? find_subject(point, &from->fields[0]) : NULL;
 	if (from->field_count == 1 && point_field(point, &from->fields[0], &value) == FIELD_FIXED) {
 		test->how = fixed_holds(from, value) ? GUARD_TRUE : GUARD_FALSE;
 		return true;
@@ -215,23 +326,66 @@ static bool make_test(struct table_maker *m, enum policy_point point, const stru
 	test->subject = (uint16_t)row->subject;
 	if (row->address)
 		return make_address(m, from, index, test);
+	if (row->subject == GUARD_ARGUMENT)
+		return make_argument(m, from, point, index, test);
 	return row->subject < GUARD_TEXT_SUBJECTS ? make_text(m, from, index, test) : make_number(m, from, index, test);
+}
+
+/* NULL: told. */
+static struct guard_test *take_test(struct table_maker *m, uint32_t *ret_index)
+{
+	struct guard_image *i = &m->table->image;
+	if (i->test_count == GUARD_TESTS_MAX) {
+		table_error(m, "the policies make more than %d tests", GUARD_TESTS_MAX);
+		return NULL;
+	}
+	*ret_index = (uint32_t)i->test_count++;
+	return &m->table->tests[*ret_index];
 }
 
 bool table_test(struct table_maker *m, enum policy_point point, const struct filter_test *from, uint32_t *ret_test,
                 bool *ret_negated)
 {
-	struct guard_image *i = &m->table->image;
-	uint32_t index = (uint32_t)i->test_count;
-	if (index == GUARD_TESTS_MAX) {
-		table_error(m, "the policies make more than %d tests", GUARD_TESTS_MAX);
-		return false;
-	}
-	i->test_count++;
-	struct guard_test *test = &m->table->tests[index];
-	if (!make_test(m, point, from, index, test))
+	uint32_t index = 0;
+	struct guard_test *test = take_test(m, &index);
+	if (!test || !make_test(m, point, from, index, test))
 		return false;
 	*ret_test = index;
 	*ret_negated = from->op && op_is(from, "!=") && test->how != GUARD_TRUE && test->how != GUARD_FALSE;
 	return true;
+}
+
+/* ---- devices ---- */
+
+static enum guard_subject device_subject(const struct policy_device *d)
+{
+	return d->minor != UINT32_MAX ? GUARD_DEVICE : d->major != UINT32_MAX ? GUARD_DEVICE_MAJOR : GUARD_DEVICE_KIND;
+}
+
+static bool add_device(struct table_maker *m, uint32_t index, const struct policy_device *d)
+{
+	uint32_t major = d->major == UINT32_MAX ? 0 : d->major, minor = d->minor == UINT32_MAX ? 0 : d->minor;
+	if (d->major == UINT32_MAX && d->minor != UINT32_MAX) {
+		table_error(m, "a guard does not tell devices by their minor number alone");
+		return false;
+	}
+	return (d->kind == 'c' || add_number(m, index, GUARD_DEVICE_NUMBER('b', major, minor))) &&
+	       (d->kind == 'b' || add_number(m, index, GUARD_DEVICE_NUMBER('c', major, minor)));
+}
+
+bool table_devices(struct table_maker *m, enum guard_subject subject, uint32_t *ret_test, bool *ret_any)
+{
+	const struct policy *p = m->policy;
+	struct guard_test *test = NULL;
+	bool good = true;
+	for (size_t i = 0; i < p->device_count && good; i++) {
+		if (device_subject(&p->devices[i]) != subject)
+			continue;
+		if (!test && !(test = take_test(m, ret_test)))
+			return false;
+		*test = (struct guard_test){.how = GUARD_IN, .subject = (uint16_t)subject};
+		good = add_device(m, *ret_test, &p->devices[i]);
+	}
+	*ret_any = test != NULL;
+	return good;
 }

@@ -2,6 +2,7 @@
 #include "loader/guards.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,15 +23,39 @@
 #define REACT "guard_react" /* is run, not attached */
 #define POLL_BATCH 4096
 
-/* The programs of bpf/guards: the point at which each acts. */
+/* The programs of bpf/guards: the point at which each acts. needs: the kernel's function without which it is left out, as
+ * another one is asked there; a program whose hook is missing otherwise fails to load. */
 static const struct guard_program {
 	const char *name;
 	enum guard_point point;
+	const char *needs;
 } guard_programs[] = {
-        {"guard_connect4", GUARD_AT_CONNECT}, {"guard_connect6", GUARD_AT_CONNECT},
-        {"guard_bind4", GUARD_AT_BIND},       {"guard_bind6", GUARD_AT_BIND},
-        {"guard_sendmsg4", GUARD_AT_SENDMSG}, {"guard_sendmsg6", GUARD_AT_SENDMSG},
-        {"guard_exec", GUARD_AT_EXEC},
+        {"guard_connect4", GUARD_AT_CONNECT, NULL},
+        {"guard_connect6", GUARD_AT_CONNECT, NULL},
+        {"guard_bind4", GUARD_AT_BIND, NULL},
+        {"guard_bind6", GUARD_AT_BIND, NULL},
+        {"guard_sendmsg4", GUARD_AT_SENDMSG, NULL},
+        {"guard_sendmsg6", GUARD_AT_SENDMSG, NULL},
+        {"guard_device", GUARD_AT_DEVICE, NULL},
+        {"guard_sysctl", GUARD_AT_SYSCTL_WRITE, NULL},
+        {"guard_exec", GUARD_AT_EXEC, NULL},
+        {"guard_exec_check", GUARD_AT_EXEC_CHECK, NULL},
+        {"guard_file_open", GUARD_AT_FILE_OPEN, NULL},
+        {"guard_file_write", GUARD_AT_FILE_WRITE, NULL},
+        {"guard_path_truncate", GUARD_AT_FILE_WRITE, NULL},
+        {"guard_file_truncate", GUARD_AT_FILE_WRITE, "bpf_lsm_file_truncate"},
+        {"guard_path_rename", GUARD_AT_FILE_RENAME, NULL},
+        {"guard_path_unlink", GUARD_AT_FILE_UNLINK, NULL},
+        {"guard_path_rmdir", GUARD_AT_FILE_UNLINK, NULL},
+        {"guard_ptrace_access", GUARD_AT_PTRACE, NULL},
+        {"guard_ptrace_traceme", GUARD_AT_PTRACE, NULL},
+        {"guard_module_file", GUARD_AT_MODULE_LOAD, NULL},
+        {"guard_module_data", GUARD_AT_MODULE_LOAD, NULL},
+        {"guard_bpf", GUARD_AT_BPF_LOAD, NULL},
+        {"guard_sb_mount", GUARD_AT_MOUNT, NULL},
+        {"guard_move_mount", GUARD_AT_MOUNT, NULL},
+        {"guard_pivot_root", GUARD_AT_MOUNT, NULL},
+        {"guard_setns", GUARD_AT_SETNS, NULL},
 };
 
 static void fail(struct loader_failure *f, const char *what, int err)
@@ -62,13 +87,18 @@ static const struct guard_program *find_program(const struct bpf_program *progra
 	return NULL;
 }
 
+static bool kernel_has(const struct btf *kernel, const char *function)
+{
+	return !function || btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) > 0;
+}
+
 /* A program that no policy needs is not loaded: nor does one fail whose hook this kernel does not have. */
-static bool is_needed(const struct guard_image *image, const struct bpf_program *program)
+static bool is_needed(const struct guard_image *image, const struct bpf_program *program, const struct btf *kernel)
 {
 	const struct guard_program *p = find_program(program);
 	if (strcmp(bpf_program__name(program), REACT) == 0)
 		return image->reactions;
-	return p && image->points[p->point].count;
+	return p && image->points[p->point].count && kernel_has(kernel, p->needs);
 }
 
 /* What guards share with the sensors: whose they are, counters, and where paths are put together. */
@@ -80,14 +110,21 @@ static bool is_shared(const struct bpf_map *map)
 }
 
 /* Of the programs, only those are loaded that have something to do. */
+static int choose_programs(struct picket_bpf *bpf, const struct guard_image *image)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	int r = kernel ? 0 : -errno;
+	for (struct bpf_program *p = NULL; r == 0 && (p = bpf_object__next_program(bpf->obj, p));)
+		r = bpf_program__set_autoload(p, is_needed(image, p, kernel));
+	btf__free(kernel);
+	return r;
+}
+
 static int choose(struct picket_bpf *bpf, const struct guard_image *image)
 {
-	struct bpf_program *p;
-	struct bpf_map *m;
-	int r = 0;
-	bpf_object__for_each_program(p, bpf->obj) r = r < 0 ? r : bpf_program__set_autoload(p, is_needed(image, p));
-	bpf_object__for_each_map(m, bpf->obj) r =
-	        r < 0 ? r : bpf_map__set_autocreate(m, is_guard(bpf_map__name(m)) || is_shared(m));
+	int r = choose_programs(bpf, image);
+	for (struct bpf_map *m = NULL; r == 0 && (m = bpf_object__next_map(bpf->obj, m));)
+		r = bpf_map__set_autocreate(m, is_guard(bpf_map__name(m)) || is_shared(m));
 	if (r == 0)
 		r = bpf_map__set_max_entries(bpf->maps.scratches, (uint32_t)get_nprocs_conf() + 1);
 	return r;
@@ -212,10 +249,11 @@ static int add_link(struct guards *g, struct bpf_link *link)
 	return 0;
 }
 
-static struct bpf_link *attach(const struct bpf_program *p, int cgroup_fd)
+static bool is_of_cgroup(const struct bpf_program *p)
 {
-	bool of_cgroup = bpf_program__type(p) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
-	return of_cgroup ? bpf_program__attach_cgroup(p, cgroup_fd) : bpf_program__attach(p);
+	enum bpf_prog_type type = bpf_program__type(p);
+	return type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR || type == BPF_PROG_TYPE_CGROUP_DEVICE ||
+	       type == BPF_PROG_TYPE_CGROUP_SYSCTL;
 }
 
 int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure)
@@ -224,7 +262,7 @@ int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *r
 	int r = fd < 0 ? -errno : 0;
 	for (struct bpf_program *p = NULL; r == 0 && (p = bpf_object__next_program(g->bpf->obj, p));)
 		if (bpf_program__autoload(p) && bpf_program__type(p) != BPF_PROG_TYPE_SYSCALL)
-			r = add_link(g, attach(p, fd));
+			r = add_link(g, is_of_cgroup(p) ? bpf_program__attach_cgroup(p, fd) : bpf_program__attach(p));
 	if (r < 0)
 		fail(reterr_failure, cgroup, r);
 	return r;

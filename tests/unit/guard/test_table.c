@@ -12,7 +12,7 @@ static struct guard_table *compile_for(struct policies *all, const char *text, b
 {
 	const struct guard_table_options options = {.judged = judged};
 	const struct policy_kernel kernel =
-	        kernel_with("cgroup-connect cgroup-bind cgroup-sendmsg signal-exec lsm events");
+	        kernel_with("cgroup-connect cgroup-bind cgroup-sendmsg cgroup-device signal-exec lsm events");
 	struct guard_table *table = NULL;
 	*all = policies_read(text);
 	if (all->result != 0)
@@ -135,6 +135,71 @@ static void test_rate(void **state)
 	policies_done(&all);
 }
 
+/* The numbers that a policy's tests compare with. */
+static void assert_numbers(const char *text, enum guard_point point, uint32_t subjects, const int64_t *numbers,
+                           size_t count)
+{
+	struct policies all;
+	struct guard_table *table = compile(&all, text);
+	assert_non_null(table);
+	const struct guard_image *i = guard_table_image(table);
+	assert_int_equal(i->points[point].subjects, subjects);
+	assert_int_equal(i->number_count, count);
+	for (size_t n = 0; n < count; n++)
+		assert_int_equal(i->numbers[n].number, numbers[n]);
+	guard_table_free(table);
+	policies_done(&all);
+}
+#define NUMBERS(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
+#define DENY(point) HEAD "  action: deny\n  at: " point "\n"
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	assert_numbers(DENY("device") "  devices: [\"c 1:3\", \"b 7:*\", \"a 5:1\"]\n", GUARD_AT_DEVICE,
+	               1u << GUARD_DEVICE | 1u << GUARD_DEVICE_MAJOR,
+	               NUMBERS(GUARD_DEVICE_NUMBER('c', 1, 3), GUARD_DEVICE_NUMBER('b', 5, 1),
+	                       GUARD_DEVICE_NUMBER('c', 5, 1), GUARD_DEVICE_NUMBER('b', 7, 0)));
+	assert_numbers(
+	        DENY("bpf-load") "  condition: evt.type = bpf and evt.arg.cmd in (BPF_PROG_LOAD, BPF_MAP_CREATE)\n",
+	        GUARD_AT_BPF_LOAD, 1u << GUARD_ARGUMENT, NUMBERS(0, 5));
+	assert_numbers(DENY("bpf-load") "  condition: evt.type = bpf and evt.arg.cmd startswith BPF_MAP_LOOKUP_A\n",
+	               GUARD_AT_BPF_LOAD, 1u << GUARD_ARGUMENT, NUMBERS(21, 25));
+	assert_numbers(DENY("setns") "  condition: evt.type = setns and evt.arg.nstype = CLONE_NEWNET|CLONE_NEWUTS\n",
+	               GUARD_AT_SETNS, 1u << GUARD_ARGUMENT, NUMBERS(0x44000000));
+	assert_numbers(
+	        DENY("file-open") "  condition: evt.type = open and fd.typechar = d and evt.is_open_write = false\n",
+	        GUARD_AT_FILE_OPEN, 1u << GUARD_FILE_KIND | 1u << GUARD_WRITES, NUMBERS('d', 0));
+	assert_no_table(DENY("device") "  devices: \"c *:3\"\n", "by their minor number alone");
+	assert_no_table(DENY("setns") "  condition: evt.type = setns and evt.arg.nstype = CLONE_OTHER\n",
+	                "cannot compare with this number");
+}
+
+/* Only what a condition asks for is read, and texts are reversed only for their ends. */
+static void test_asked(void **state)
+{
+	(void)state;
+	struct policies all;
+	struct guard_table *table = compile(
+	        &all,
+	        DENY("file-rename") "  condition: evt.type = rename and fs.path.source = /a/b and fs.path.target endswith .x\n");
+	assert_non_null(table);
+	const struct guard_point_policies *p = &guard_table_image(table)->points[GUARD_AT_FILE_RENAME];
+	assert_int_equal(p->subjects, 1u << GUARD_SOURCE | 1u << GUARD_PATH);
+	assert_int_equal(p->ends, 1u << GUARD_PATH);
+	assert_int_equal(guard_table_image(table)->points[GUARD_AT_FILE_OPEN].count, 0);
+	guard_table_free(table);
+	policies_done(&all);
+}
+
+/* Killed where the new program is set up, denied before that. */
+static void test_exec_points(void **state)
+{
+	(void)state;
+	assert_steps(KILL "  condition: evt.type = execve and proc.exepath = /x\n", GUARD_AT_EXEC, "t");
+	assert_steps(DENY("exec") "  condition: evt.type = execve and proc.exepath = /x\n", GUARD_AT_EXEC_CHECK, "t");
+}
+
 static void test_whole_texts(void **state)
 {
 	(void)state;
@@ -150,7 +215,6 @@ static void test_whole_texts(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	assert_no_table(HEAD "  action: deny\n  at: exec\n  rule: shell started\n", "no guard for it yet");
 	assert_no_table(HEAD "  action: throttle\n  at: fork\n  rate: 1/s\n  scope: {user: root}\n",
 	                "no guard for it yet");
 	assert_no_table(CONNECT "  condition: evt.type = connect and proc.cmdline contains x\n",
@@ -247,9 +311,12 @@ static void test_reactions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),     cmocka_unit_test(test_fixed),
-	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_rate),     cmocka_unit_test(test_reactions),
-	        cmocka_unit_test(test_refused),     cmocka_unit_test(test_too_long), cmocka_unit_test(test_persist),
+	        cmocka_unit_test(test_formulas),  cmocka_unit_test(test_sets),
+	        cmocka_unit_test(test_fixed),     cmocka_unit_test(test_whole_texts),
+	        cmocka_unit_test(test_rate),      cmocka_unit_test(test_numbers),
+	        cmocka_unit_test(test_asked),     cmocka_unit_test(test_exec_points),
+	        cmocka_unit_test(test_reactions), cmocka_unit_test(test_refused),
+	        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_persist),
 	        cmocka_unit_test(test_scope),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
