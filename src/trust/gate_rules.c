@@ -107,12 +107,25 @@ int gate_bound(struct passage *p)
 
 /* ---- supply: what samples have, events have ---- */
 
+static bool is_argument(const struct field_ref *ref)
+{
+	return ref->id == FIELD_EVT_ARG || ref->id == FIELD_EVT_RAWARG;
+}
+
+/* fd.names are the names of what a call is about, also where it has no descriptor. */
+static bool is_of_descriptor(const struct field_ref *ref)
+{
+	return strncmp(field_get_info(ref->id)->name, "fd.", 3) == 0 && ref->id != FIELD_FD_NAMES;
+}
+
 /* As the values of a live event are found: evt.arg[N] counts those that are listed. */
 static bool type_supplies(unsigned type, const struct field_ref *ref)
 {
 	const struct event_info *info = event_type_info((enum event_type)type);
 	if (!info->name)
 		return false;
+	if (!is_argument(ref))
+		return info->fd_use != FD_NO;
 	return ref->has_index ? ref->index < info->listed_count : event_find_arg(info, ref->key) != NULL;
 }
 
@@ -136,57 +149,51 @@ static struct str sample_type(const struct rule_sample *sample)
 	return str_make(NULL, 0);
 }
 
-static bool is_argument(const struct rule_sample_field *f)
+static void tell_supply(struct passage *p, const struct rule *r, const struct rule_sample *sample,
+                        const struct rule_sample_field *f, enum event_type type)
 {
-	return f->ref.id == FIELD_EVT_ARG || f->ref.id == FIELD_EVT_RAWARG;
+	const struct event_info *info = event_type_info(type);
+	if (type == EVENT_NONE)
+		tell_rule(p, r, sample->line, "a sample has %s, and no event that the rule is about has it", f->field);
+	else if (is_argument(&f->ref))
+		tell_rule(p, r, sample->line, "a sample has %s, and an event %s has %u arguments and not this one",
+		          f->field, info->name, info->listed_count);
+	else
+		tell_rule(p, r, sample->line, "a sample has %s, and an event %s has no descriptor", f->field,
+		          info->name);
 }
 
-static void look_at_supply(struct passage *p, const struct rule *r, const struct rule_sample *sample)
+/* ret_count: values that depend on the type are added to it. */
+static void look_at_supply(struct passage *p, const struct rule *r, const struct rule_sample *sample, size_t *ret_count)
 {
 	struct str name = sample_type(sample);
 	enum event_type type = name.data ? event_type_by_name(name) : EVENT_NONE;
 	for (size_t i = 0; i < sample->field_count; i++) {
 		const struct rule_sample_field *f = &sample->fields[i];
-		if (!is_argument(f))
+		/* What picket never makes supplies nothing, and a rule may say that it does not match it. */
+		bool never_made = name.data && type == EVENT_NONE;
+		if (!is_argument(&f->ref) && (never_made || !is_of_descriptor(&f->ref)))
 			continue;
-		if (name.data ? type_supplies(type, &f->ref) : any_supplies(r, &f->ref))
-			continue;
-		if (type != EVENT_NONE)
-			tell_rule(p, r, sample->line,
-			          "a sample has %s, and an event " STR_FMT " has %u arguments and not this one",
-			          f->field, STR_ARG(name), event_type_info(type)->listed_count);
-		else
-			tell_rule(p, r, sample->line, "a sample has %s, and no event that the rule is about has it",
-			          f->field);
+		++*ret_count;
+		if (name.data ? !type_supplies(type, &f->ref) : !any_supplies(r, &f->ref))
+			tell_supply(p, r, sample, f, type);
 	}
-}
-
-static void look_at_samples(struct passage *p, const struct rule *r)
-{
-	for (size_t i = 0; i < r->sample_count; i++)
-		look_at_supply(p, r, &r->samples[i]);
-}
-
-static size_t count_arguments(const struct rule *r)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < r->sample_count; i++)
-		for (size_t k = 0; k < r->samples[i].field_count; k++)
-			count += is_argument(&r->samples[i].fields[k]);
-	return count;
 }
 
 int gate_supply(struct passage *p)
 {
 	size_t count = 0;
-	int r = each_rule(p, look_at_samples);
-	for (size_t i = 0; i < rule_set_count(p->gate->rules); i++)
-		count += count_arguments(rule_set_get(p->gate->rules, i));
-	gate_note_u64(p, "arguments", count);
-	if (r < 0)
-		return r;
-	return count ? gate_pass(p, "%zu argument%s in samples, of events that have them", count, count == 1 ? "" : "s")
-	             : gate_pass(p, "no sample gives an event an argument by its name or number");
+	for (size_t i = 0; i < rule_set_count(p->gate->rules); i++) {
+		const struct rule *r = rule_set_get(p->gate->rules, i);
+		for (size_t k = 0; k < r->sample_count; k++)
+			look_at_supply(p, r, &r->samples[k], &count);
+	}
+	gate_note_u64(p, "values", count);
+	if (p->result->diags.errors > 0)
+		return -EINVAL;
+	return count ? gate_pass(p, "%zu value%s of arguments and descriptors in samples, of events that have them",
+	                         count, count == 1 ? "" : "s")
+	             : gate_pass(p, "samples have neither arguments nor descriptors");
 }
 
 /* ---- samples ---- */

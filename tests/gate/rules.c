@@ -6,6 +6,7 @@
 #include "tests/gate/gate.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "event/event.h"
 
@@ -73,6 +74,28 @@ static void arguments(void)
 	             HEAD("evt.type = openat and evt.arg.name glob \"*\"")
 	                     SAMPLES("evt.type: openat, evt.arg.name: \"*\"", "evt.type: openat"),
 	             GATE_SAMPLES, "evt.arg.name is never exercised");
+}
+
+/* Fields of descriptors, of events that have none. */
+static void descriptors(void)
+{
+	for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+		const struct field_info *f = field_get_info(id);
+		_cleanup_(buf_done) struct buf text;
+		buf_init(&text, BYTES_MAX);
+		if (strncmp(f->name, "fd.", 3) != 0 || f->flags & FIELD_F_NULLED || id == FIELD_FD_NAMES)
+			continue;
+		bool is_text = f->type == FIELD_STR || f->type == FIELD_PATH, is_bool = f->type == FIELD_BOOL;
+		const char *value = is_text                                       ? "text"
+		                    : is_bool                                     ? "true"
+		                    : f->type == FIELD_IP || f->type == FIELD_NET ? "192.0.2.1"
+		                                                                  : "7";
+		buf_printf(&text,
+		           HEAD("evt.type = setuid and %s = %s")
+		                   SAMPLES("evt.type: setuid, %s: %s", "evt.type: setuid"),
+		           f->name, value, f->name, value);
+		expect_rules(f->name, text.data, GATE_SUPPLY, "an event setuid has no descriptor");
+	}
 }
 
 /* ---- fields that are never there ---- */
@@ -168,7 +191,7 @@ static void samples(void)
 	         "fd.name is never exercised"},
 	        {"events that the rule is not about",
 	         HEAD("(evt.type = openat and fd.name = /etc/x) or (evt.type = openat and proc.name = y)")
-	                 SAMPLES("evt.type: zzz, fd.name: /etc/x, proc.name: z", "evt.type: openat, fd.name: /etc/y"),
+	                 SAMPLES("evt.type: close, fd.name: /etc/x, proc.name: z", "evt.type: openat, fd.name: /etc/y"),
 	         "does not match"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
@@ -216,6 +239,7 @@ static void breadth(void)
 void cases_rules(void)
 {
 	arguments();
+	descriptors();
 	fields_without_value();
 	not_understood();
 	samples();
