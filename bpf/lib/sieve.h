@@ -242,11 +242,13 @@ __noinline __u64 sieve_fill(struct scratch *s, __u32 path, __u64 flags)
 	__u64 look, access = flags & OPEN_ACCESS;
 	bool data = !(flags & OPEN_PATH);
 
-	if (!s || (sieve_keeps_writes && access))
+	if (!s)
 		return SIEVE_UNDECIDED;
 	asked = (void *)&s->record[path & RECORD_MASK];
 	h = record_header(s);
 	s->sieve.state = SIEVE_UNDECIDED;
+	if (sieve_keeps_writes && access)
+		return SIEVE_UNDECIDED;
 	if (h->flags & (EVENT_F_TRUNCATED | EVENT_F_MISSING) || flags & OPEN_TMPFILE || !asked->text.length)
 		return SIEVE_UNDECIDED;
 	look = sieve_text_look(s, asked->text.offset, asked->text.length);
