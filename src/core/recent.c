@@ -15,7 +15,6 @@
 #define CHUNK_BYTES (256u << 10)
 #define SNAPSHOT_BYTES_MAX (256u << 20)
 #define HAND_OVER_NS (2 * NS_PER_S)
-#define NOTE_NS (10 * NS_PER_S)
 #define BETWEEN_SEGMENTS_NS (10 * NS_PER_S) /* at least, for a snapshot is dear */
 #define RETRY_NS (30 * NS_PER_S)
 #define WINDOW_NS (100 * NS_PER_MS)
@@ -73,8 +72,7 @@ struct recent {
 	bool open, dumping, torn; /* torn: what the tables need was left out */
 	uint64_t begun_ns, retry_ns;
 	struct recent_note note, before; /* before: of the segments before, together */
-	uint64_t noted_ns;
-	struct recent_chunk *chunk; /* NULL: nothing is kept now */
+	struct recent_chunk *chunk;      /* NULL: nothing is kept now */
 	uint64_t chunk_ns;
 	/* What a second may hold. */
 	uint64_t second_ns, left[RECENT_KINDS], left_bytes, over[RECENT_KINDS];
@@ -151,7 +149,6 @@ static void hand_over(struct recent *r, uint64_t now, bool noted)
 	if (noted) {
 		c->note = note_now(r, now);
 		c->noted = true;
-		r->noted_ns = now;
 	}
 	/* What the tables need may be among what found no room. */
 	r->torn = recent_writer_put(r->writer, c) < 0 || r->torn;
@@ -254,7 +251,7 @@ static void begin_segment(struct recent *r, uint64_t now)
 	r->torn = false;
 	r->open = true;
 	r->note = (struct recent_note){.version = 0};
-	r->begun_ns = r->noted_ns = now;
+	r->begun_ns = now;
 	hand_over(r, now, false);
 }
 
@@ -322,6 +319,8 @@ static void look_at_window(struct recent *r, uint64_t now)
 	bool is_open = r->window_end_ns == UINT64_MAX;
 	if (is_open && (!r->open || now >= r->window_ns + WINDOW_NS || r->left[RECENT_SAMPLE] == 0)) {
 		close_window(r, now);
+		if (r->open)
+			hand_over(r, now, true);
 	} else if (!is_open && r->open && now >= r->next_window_ns) {
 		if (r->live && live_set_wish(r->live, LIVE_RECENT_WINDOW, &r->all) < 0)
 			return;
@@ -375,9 +374,7 @@ void recent_turn(struct recent *r, uint64_t now)
 	if (was_open != r->open)
 		wish(r);
 	look_at_window(r, now);
-	if (r->open && now >= r->noted_ns + NOTE_NS)
-		hand_over(r, now, true);
-	else if (r->open && r->chunk->events > 0 && now >= r->chunk_ns + HAND_OVER_NS)
+	if (r->open && r->chunk->events > 0 && now >= r->chunk_ns + HAND_OVER_NS)
 		hand_over(r, now, false);
 }
 
