@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cli/bundle.h"
+#include "cli/progress.h"
 #include "cli/ui.h"
 #include "core/content.h"
 #include "core/log.h"
+#include "core/rehearsal.h"
 #include "event/event.h"
 
 #define DIAGS_MAX 50
@@ -41,12 +44,17 @@ static int check_history(struct applying *a, const char *path)
 	return CLI_BAD;
 }
 
+static const char *state_path(const struct args *args)
+{
+	const char *path = args_get(args, "state");
+	return path ? path : BUNDLE_STATE;
+}
+
 static int open_state(struct applying *a)
 {
 	_cleanup_(diag_list_done) struct diag_list diags;
-	const char *path = args_get(a->args, "state");
+	const char *path = state_path(a->args);
 	diag_list_init(&diags, DIAGS_MAX);
-	path = path ? path : BUNDLE_STATE;
 	int r = store_open(path, a->plan ? STORE_READ : STORE_WRITE, &diags, &a->store);
 	if (r == 0)
 		return check_history(a, path);
@@ -69,8 +77,39 @@ static int trust_clock(struct applying *a)
 	return r < 0 ? CLI_IMPOSSIBLE : CLI_OK;
 }
 
+/* ---- the step replay ---- */
+
+static void show_progress(void *userdata, uint64_t bytes, uint64_t of_bytes, uint64_t events)
+{
+	(void)userdata;
+	progress_update(bytes, of_bytes, events);
+}
+
+static int replay_get(const struct args *args, char *path, size_t size, struct rehearsal_gate *ret_gate)
+{
+	struct rehearsal_gate g = {.state = state_path(args),
+	                           .options = {.directory = path,
+	                                       .alerts_a_minute = REHEARSAL_ALERTS_A_MINUTE,
+	                                       .progress = show_progress}};
+	snprintf(path, size, "%s/" RECENT_DIRECTORY, g.state);
+	*ret_gate = g;
+	return args_get_u64(args, "alert-limit", UINT64_MAX, &ret_gate->options.alerts_a_minute);
+}
+
+static void watch_step(void *userdata, enum gate_step step, const struct gate_result *result)
+{
+	const struct gate_view *view = userdata;
+	if (step == GATE_REPLAY && !result)
+		progress_start(view->color, "events");
+	else if (step == GATE_REPLAY)
+		progress_end();
+	gate_view_step(userdata, step, result);
+}
+
 static int pass_gate(struct applying *a)
 {
+	char recent[PATH_MAX];
+	struct rehearsal_gate rehearsal;
 	struct gate_view view;
 	struct json j;
 	struct gate_options options = {.keys = &a->keys,
@@ -80,8 +119,12 @@ static int pass_gate(struct applying *a)
 	                               .budget = RULE_BUDGET_DEFAULT,
 	                               .policies = content_policy_checker(),
 	                               .other_name = args_has(a->args, "other-name"),
-	                               .watch = gate_view_step,
+	                               .watch = watch_step,
 	                               .userdata = &view};
+	if (replay_get(a->args, recent, sizeof(recent), &rehearsal) < 0)
+		return CLI_USAGE;
+	const struct gate_replayer replayer = rehearsal_gate_replayer(&rehearsal);
+	options.replayer = &replayer;
 	if (args_get_u64(a->args, "rule-budget", UINT64_MAX, &options.budget) < 0)
 		return CLI_USAGE;
 	gate_view_init(&view, a->args, a->json);

@@ -18,8 +18,8 @@ static void policy_set_freep(struct policy_set **s)
 	policy_set_free(*s);
 }
 
-/* All that is wrong is told, not only the first. */
-static int load(const struct bundle *b, struct rule_set *rules, struct diag_list *diags, struct policy_set **ret_set)
+int content_read_policies(const struct bundle *b, struct rule_set *rules, struct diag_list *diags,
+                          struct policy_set **ret_set)
 {
 	_cleanup_(policy_set_freep) struct policy_set *set = NULL;
 	int result = 0, r = policy_set_new(rules, &set);
@@ -60,7 +60,7 @@ static int check(void *userdata, const struct bundle *b, struct rule_set *rules,
 {
 	_cleanup_(policy_set_freep) struct policy_set *set = NULL;
 	(void)userdata;
-	int r = load(b, rules, reterr_diags, &set);
+	int r = content_read_policies(b, rules, reterr_diags, &set);
 	if (r == 0)
 		r = policy_set_check_breadth(set, reterr_diags);
 	for (size_t i = 0; r == 0 && i < policy_set_count(set); i++)
@@ -198,9 +198,9 @@ static int differ(void *userdata, const struct bundle_side *before, const struct
 	_cleanup_(policy_set_freep) struct policy_set *old = NULL, *new = NULL;
 	const struct telling t = {call, call_userdata};
 	(void)userdata;
-	int r = load(before->bundle, before->rules, reterr_diags, &old);
+	int r = content_read_policies(before->bundle, before->rules, reterr_diags, &old);
 	if (r == 0)
-		r = load(after->bundle, after->rules, reterr_diags, &new);
+		r = content_read_policies(after->bundle, after->rules, reterr_diags, &new);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < policy_set_count(old); i++) {

@@ -33,3 +33,41 @@ int content_read_files(const struct content_files *files, struct diag_list *rete
 	c = (struct content){.rules = NULL};
 	return 0;
 }
+
+static int read_bundle(const struct bundle *b, const struct rules_options *rules, struct diag_list *diags,
+                       struct content *c)
+{
+	int r = bundle_load_rules(b, NULL, NULL, diags, &c->rules);
+	if (r == 0)
+		r = rules_choose(c->rules, rules, diags);
+	return r < 0 ? r : content_read_policies(b, c->rules, diags, &c->policies);
+}
+
+int content_read_store(const char *path, enum store_role role, const struct rules_options *rules,
+                       struct diag_list *reterr_diags, struct content *ret_content)
+{
+	_cleanup_(store_closep) struct store *s = NULL;
+	_cleanup_(bundle_freep) struct bundle *b = NULL;
+	_cleanup_(content_done) struct content c = {.rules = NULL};
+	int r = store_open(path, STORE_READ, reterr_diags, &s);
+	if (r == 0)
+		r = store_open_bundle(s, role, reterr_diags, &b);
+	if (r == 0)
+		r = read_bundle(b, rules, reterr_diags, &c);
+	if (r < 0)
+		return r;
+	c.entry = store_state(s)->roles[role];
+	*ret_content = c;
+	c = (struct content){.rules = NULL};
+	return 0;
+}
+
+size_t content_count_enforcing(const struct content *c)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < policy_set_count(c->policies); i++) {
+		const struct policy *p = policy_set_get(c->policies, i);
+		count += p->mode == POLICY_ENFORCE && p->action != ACTION_ALERT;
+	}
+	return count;
+}

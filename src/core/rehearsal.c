@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +12,9 @@
 #include "core/rehearsal_int.h"
 #include "event/capture.h"
 
+#define CODE "REPLAY_LOOK"
+#define WARNINGS_MAX 10
+#define WARNING_BYTES 512
 #define PROGRESS_EVENTS 4096
 #define RULES_JSON_BYTES (5u << 10)
 #define POLICIES_JSON_BYTES (4u << 10)
@@ -247,7 +251,7 @@ static void add_span(uint64_t ns, struct buf *out)
 static void add_coverage(const struct rehearsal_coverage *c, struct buf *out)
 {
 	uint64_t left_out = 0;
-	for (unsigned kind = 0; kind < RECENT_KINDS; kind++)
+	for (unsigned kind = 0; kind < RECENT_SAMPLE; kind++) /* a sample leaves out as it is meant to */
 		left_out += c->note.left_out[kind];
 	buf_printf(out, "%" PRIu64 " events of ", c->events);
 	add_span(c->to_ns - c->from_ns, out);
@@ -294,6 +298,35 @@ bool rehearsal_verdict(const struct rehearsal *r, struct buf *why)
 	add_coverage(&r->coverage, why);
 	add_findings(r, why);
 	return true;
+}
+
+/* ---- what is worth a look ---- */
+
+void rehearsal_warn(struct diag_list *diags, const struct trial_examples *examples, const char *format, ...)
+{
+	_cleanup_(buf_done) struct buf time;
+	char text[WARNING_BYTES];
+	va_list arguments;
+	buf_init(&time, 64);
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	struct diag *d = diag_add(diags, DIAG_WARNING, CODE, NULL, 0, 0, "%s", text);
+	if (examples->count == 0)
+		return;
+	clock_add_local_datetime(&time, examples->items[0].real_ns, false);
+	diag_set_hint(d, "the first, at %s: %s", time.data, examples->items[0].text);
+}
+
+void rehearsal_tell(const struct rehearsal *r, struct diag_list *diags)
+{
+	const struct trial_rule *rule;
+	for (size_t position = 0; (rule = trial_next(r->trial, &position)) && diags->count < WARNINGS_MAX;)
+		if (rule->added)
+			rehearsal_warn(diags, &rule->examples,
+			               "the rule \"%s\" would have raised %" PRIu64 " alert%s more than now",
+			               rule->name, rule->added, rule->added == 1 ? "" : "s");
+	asked_policies_tell(&r->asked, diags);
 }
 
 /* ---- the report ---- */

@@ -48,4 +48,16 @@ bool rehearsal_verdict(const struct rehearsal *r, struct buf *why);
 /* Keys of the object at hand: coverage, same, added, gone, rules, policies. Returns 0, -ENOMEM. */
 int rehearsal_add_json(const struct rehearsal *r, struct json *out) must_check;
 
+/* What is worth a look, a warning each: rules that raise more than now, policies that would have acted; the first of both. */
+void rehearsal_tell(const struct rehearsal *r, struct diag_list *diags);
+
+/* ---- as a step of the gate ---- */
+
+struct rehearsal_gate {
+	struct rehearsal_options options;
+	const char *state; /* directory of the store whose current bundle is in force */
+};
+/* g: borrowed. */
+struct gate_replayer rehearsal_gate_replayer(struct rehearsal_gate *g);
+
 #endif

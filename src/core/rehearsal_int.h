@@ -36,4 +36,9 @@ uint64_t asked_policies_acted(const struct asked_policies *a); /* all together *
 /* Key "policies", bytes_max of JSON about; and "policies_left_out". */
 void asked_policies_add_json(const struct asked_policies *a, size_t bytes_max, struct json *out);
 
+/* A warning, with the first example. */
+void rehearsal_warn(struct diag_list *diags, const struct trial_examples *examples, const char *format, ...)
+        printf_like(3, 4);
+void asked_policies_tell(const struct asked_policies *a, struct diag_list *diags);
+
 #endif

@@ -12,6 +12,7 @@
 #include "schema/guard.h"
 
 #define DEED_BYTES TRIAL_EXAMPLE_BYTES
+#define WARNINGS_MAX 10
 
 int asked_policies_new(const struct policy_set *set, struct asked_policies *ret_asked)
 {
@@ -52,7 +53,26 @@ static struct str text_of(const struct enrich_view *view, enum field_id id, stru
 	return v.kind == VALUE_STR ? v.str : STR("?");
 }
 
-/* "connect of curl[123] to 1.2.3.4:80": what fd.name says, or of an exec the program. */
+/* What the attempt was for. */
+static enum field_id object_of(enum policy_point point)
+{
+	switch (point) {
+	case POINT_EXEC:
+		return FIELD_PROC_EXEPATH;
+	case POINT_CONNECT:
+	case POINT_BIND:
+	case POINT_SENDMSG:
+		return FIELD_EVT_ADDR;
+	case POINT_FILE_RENAME:
+	case POINT_FILE_UNLINK:
+	case POINT_MOUNT:
+		return FIELD_EVT_ARGS;
+	default:
+		return FIELD_FD_NAME;
+	}
+}
+
+/* "connect of curl[123]: 1.2.3.4:80" */
 static void add_example(struct trial_examples *to, enum policy_point point, const struct enrich_view *view,
                         struct arena *arena)
 {
@@ -60,7 +80,7 @@ static void add_example(struct trial_examples *to, enum policy_point point, cons
 	if (to->count == TRIAL_EXAMPLES_MAX)
 		return;
 	struct str name = text_of(view, FIELD_PROC_NAME, arena);
-	struct str what = text_of(view, point == POINT_EXEC ? FIELD_PROC_EXEPATH : FIELD_FD_NAME, arena);
+	struct str what = text_of(view, object_of(point), arena);
 	buf_init(&out, DEED_BYTES);
 	buf_printf(&out, "%s of %.*s[%u]: %.*s", policy_point_name(point), (int)MIN(name.length, (size_t)64), name.data,
 	           view->event.header->pid, (int)MIN(what.length, (size_t)128), what.data);
@@ -204,6 +224,18 @@ uint64_t asked_policies_acted(const struct asked_policies *a)
 }
 
 /* ---- telling ---- */
+
+void asked_policies_tell(const struct asked_policies *a, struct diag_list *diags)
+{
+	for (size_t i = 0; i < a->count && i < WARNINGS_MAX; i++) {
+		const struct asked_policy *p = &a->items[i];
+		if (p->acted)
+			rehearsal_warn(diags, &p->examples,
+			               "the policy \"%s\" (%s, mode %s) would have acted %" PRIu64 " time%s",
+			               p->policy->name, policy_action_name(p->policy->action),
+			               policy_mode_name(p->policy->mode), p->acted, p->acted == 1 ? "" : "s");
+	}
+}
 
 static void add_u64(struct json *out, const char *key, uint64_t n)
 {

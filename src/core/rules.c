@@ -135,6 +135,13 @@ static int budget_check(const struct rule_set *set, uint64_t budget, struct diag
 	return r;
 }
 
+int rules_choose(struct rule_set *set, const struct rules_options *options, struct diag_list *diags)
+{
+	rule_set_min_priority(set, options->least);
+	int r = switches_apply(set, options, diags);
+	return r == 0 && options->budget ? budget_check(set, options->budget, diags) : r;
+}
+
 int rules_load(const struct rules_options *options, struct diag_list *diags, struct rule_set **ret_set)
 {
 	_cleanup_(rule_set_freep) struct rule_set *set = NULL;
@@ -148,10 +155,7 @@ int rules_load(const struct rules_options *options, struct diag_list *diags, str
 	int compiled = rule_set_compile(set, diags);
 	if (r < 0 || compiled < 0)
 		return compiled == -ENOMEM ? -ENOMEM : -EINVAL;
-	rule_set_min_priority(set, options->least);
-	r = switches_apply(set, options, diags);
-	if (r == 0 && options->budget)
-		r = budget_check(set, options->budget, diags);
+	r = rules_choose(set, options, diags);
 	if (r < 0)
 		return r;
 	*ret_set = TAKE_PTR(set);

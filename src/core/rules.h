@@ -30,6 +30,8 @@ struct rules_options {
 /* Reads, compiles and switches. Every error of every file is in diags, warnings too.
  * Returns 0; -EINVAL: see diags; -ENOENT: no rules anywhere (also in diags); -ENOMEM. */
 int rules_load(const struct rules_options *options, struct diag_list *diags, struct rule_set **ret_set) must_check;
+/* Of a set that was compiled: switches, the least priority and the budget. Returns 0; -EINVAL: see diags; -ENOMEM. */
+int rules_choose(struct rule_set *set, const struct rules_options *options, struct diag_list *diags) must_check;
 /* The directory of rules to use when none is named: the one beside the program, else the installed one. Never one of the
  * working directory, which may be anybody's. Returns 0; -ENOENT. */
 int rules_default_dir(char *ret_path, size_t size) must_check;

@@ -33,6 +33,25 @@ struct attempt {
 	enum policy_point point;
 };
 
+/* A guard reads the address that the caller gave; the socket of a call that failed has none. */
+static enum field_id given_instead(enum policy_point point, enum field_id id)
+{
+	static const struct {
+		enum field_id of_peer, of_own, given;
+	} rows[] = {{FIELD_FD_RIP, FIELD_FD_LIP, FIELD_EVT_ADDR_IP},
+	            {FIELD_FD_SIP, FIELD_FD_LIP, FIELD_EVT_ADDR_IP},
+	            {FIELD_FD_RNET, FIELD_FD_LNET, FIELD_EVT_ADDR_NET},
+	            {FIELD_FD_SNET, FIELD_FD_LNET, FIELD_EVT_ADDR_NET},
+	            {FIELD_FD_RPORT, FIELD_FD_LPORT, FIELD_EVT_ADDR_PORT},
+	            {FIELD_FD_SPORT, FIELD_FD_LPORT, FIELD_EVT_ADDR_PORT}};
+	if (point != POINT_CONNECT && point != POINT_BIND && point != POINT_SENDMSG)
+		return id;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (id == (point == POINT_BIND ? rows[i].of_own : rows[i].of_peer))
+			return rows[i].given;
+	return id;
+}
+
 static void get_of_attempt(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
                            struct value *ret_value)
 {
@@ -40,7 +59,9 @@ static void get_of_attempt(const struct field_source *source, const struct field
 	const char *fixed = NULL;
 	uint64_t number = 0;
 	if (point_field(a->point, ref, &fixed) != FIELD_FIXED || !fixed) {
-		a->event->get(a->event, ref, arena, ret_value);
+		struct field_ref given = *ref;
+		given.id = given_instead(a->point, ref->id);
+		a->event->get(a->event, &given, arena, ret_value);
 		return;
 	}
 	if (field_ref_type(ref) == FIELD_BOOL)

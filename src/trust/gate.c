@@ -9,7 +9,7 @@
 
 #define DIAGS_MAX 100
 #define REASON_MAX 1024
-#define EVIDENCE_MAX (16u << 10)
+#define EVIDENCE_MAX (24u << 10)
 #define TEXTS_BYTES_MAX (1u << 20)
 
 /* ---- what a step says ---- */
@@ -277,6 +277,22 @@ static int step_powers(struct passage *p)
 	                           : gate_pass(p, "%s, as stated", stated.data);
 }
 
+/* ---- what has happened here ---- */
+
+static int step_replay(struct passage *p)
+{
+	const struct gate_replayer *replayer = p->options->replayer;
+	_cleanup_(buf_done) struct buf why;
+	buf_init(&why, REASON_MAX);
+	int r = replayer->replay(replayer->userdata, p->gate->bundle, &p->evidence, &why, &p->result->diags);
+	const char *text = why.data ? why.data : "";
+	if (r == -ENOMEM || (r == -EINVAL && p->result->diags.errors > 0))
+		return r;
+	if (r < 0)
+		return gate_refuse(p, "%s", text[0] ? text : strerror(-r));
+	return gate_pass(p, "%s", text);
+}
+
 /* ---- the table, and the way through ---- */
 
 static const struct step {
@@ -297,6 +313,7 @@ static const struct step {
         [GATE_SUPPLY] = {"supply", "Do events have the arguments that samples give them?", gate_supply},
         [GATE_SAMPLES] = {"samples", "Do the samples pass, and exercise every field?", gate_samples},
         [GATE_BREADTH] = {"breadth", "Does no rule match whatever happens?", gate_breadth},
+        [GATE_REPLAY] = {"replay", "What would it have made of what has happened here?", step_replay},
 };
 
 const char *gate_step_name(enum gate_step step)
@@ -357,8 +374,9 @@ static int run_steps(struct passage *p)
 {
 	static const unsigned always = 1u << GATE_FORM | 1u << GATE_MANIFEST | 1u << GATE_FILES;
 	const struct gate_options *o = p->options;
+	unsigned skip = (o->skip & ~always) | (o->replayer ? 0 : 1u << GATE_REPLAY);
 	for (enum gate_step step = 0; step < GATE_STEPS && p->gate->refused_at == GATE_STEPS; step++) {
-		if (o->skip & ~always & 1u << step)
+		if (skip & 1u << step)
 			continue;
 		if (o->watch)
 			o->watch(o->userdata, step, NULL);

@@ -24,6 +24,7 @@ enum gate_step {
 	GATE_SUPPLY,  /* samples have no more fields than events of their type really do */
 	GATE_SAMPLES, /* pass, and exercise each field of each rule */
 	GATE_BREADTH, /* no rule matches whatever happens */
+	GATE_REPLAY,  /* of what has happened here, it would have made no more than it may */
 	GATE_STEPS
 };
 const char *gate_step_name(enum gate_step step); /* "form" … */
@@ -44,6 +45,15 @@ struct policy_checker {
 	             struct diag_list *reterr_diags);
 };
 
+/* Who keeps what has happened here. */
+struct gate_replayer {
+	void *userdata;
+	/* Judges it by a bundle that passed the steps before. why: a line, also if it passes; evidence: keys of the object
+	 * at hand; diags: warnings, of what is worth a look. Returns 0; -EINVAL: it goes too far; -errno: it cannot be judged. */
+	int (*replay)(void *userdata, const struct bundle *b, struct json *evidence, struct buf *why,
+	              struct diag_list *reterr_diags);
+};
+
 struct gate_result {
 	enum { GATE_PASSED, GATE_REFUSED, GATE_NOT_REACHED /* or not asked */ } verdict;
 	struct buf reason;      /* one line */
@@ -55,6 +65,7 @@ struct gate_options {
 	const struct keys *keys;
 	const struct store_state *seen;        /* NULL: nothing */
 	const struct policy_checker *policies; /* NULL: bundles with policies are refused */
+	const struct gate_replayer *replayer;  /* NULL: that step is not asked */
 	uint64_t schema;                       /* this agent's */
 	uint64_t now_s;
 	uint64_t budget; /* see rule_programs_check() */

@@ -319,6 +319,37 @@ int store_read_bundle(const struct store *s, enum store_role role, struct buf *o
 	return r < 0 ? r : file_read(path, out);
 }
 
+static int damaged(struct diag_list *diags, enum store_role role, const char *text)
+{
+	diag_add(diags, DIAG_ERROR, STORE_CODE, store_role_name(role), 0, 0, "the %s bundle %s", store_role_name(role),
+	         text);
+	return -EINVAL;
+}
+
+int store_open_bundle(const struct store *s, enum store_role role, struct diag_list *reterr_diags,
+                      struct bundle **ret_bundle)
+{
+	_cleanup_(bundle_freep) struct bundle *b = NULL;
+	_cleanup_(buf_done) struct buf bytes;
+	buf_init(&bytes, BUNDLE_FILE_MAX);
+	if (s->dir < 0 || s->state.roles[role].version == 0)
+		return -ENOENT;
+	int r = store_read_bundle(s, role, &bytes);
+	if (r < 0)
+		return r == -ENOMEM ? r : damaged(reterr_diags, role, "cannot be read");
+	r = bundle_read_bytes(buf_str(&bytes), store_role_name(role), reterr_diags, &b);
+	if (r == 0 && !digest_equal(&b->id, &s->state.roles[role].id))
+		r = damaged(reterr_diags, role, "is not the one that was accepted");
+	if (r == 0)
+		r = bundle_parse(b, MANIFEST_WHOLE, reterr_diags);
+	if (r == 0)
+		r = bundle_match(b, reterr_diags);
+	if (r < 0)
+		return r;
+	*ret_bundle = TAKE_PTR(b);
+	return 0;
+}
+
 static int write_bundle(const struct store *s, const struct bundle *b)
 {
 	_cleanup_(buf_done) struct buf bytes;

@@ -59,6 +59,10 @@ void store_closep(struct store **s);
 const struct store_state *store_state(const struct store *s); /* borrowed, until the next change */
 /* The bundle of a role, in its one-file form. Returns 0, -ENOENT, -errno. */
 int store_read_bundle(const struct store *s, enum store_role role, struct buf *out) must_check;
+/* The same, read, parsed, matched, and the one that the state names.
+ * Returns 0; -ENOENT: there is none; -EINVAL: it is damaged: told; -ENOMEM. */
+int store_open_bundle(const struct store *s, enum store_role role, struct diag_list *reterr_diags,
+                      struct bundle **ret_bundle) must_check;
 
 /* ---- changes: each returns 0, or -errno and then nothing has changed but perhaps a line of the history. evidence: a JSON
  * object in one line. now_s: moves the newest time seen on, never back ---- */

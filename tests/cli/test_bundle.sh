@@ -120,6 +120,7 @@ check "build, a mistake in a policy" 1 "policies/mail.yaml:5:11: error: 'destroy
 
 # ---- applied ----
 check "apply --plan" 0 "would be accepted" "$picket" apply --plan -k keys --state state one.bundle
+check "apply --plan, replay of nothing" 0 "ok *replay *there is no recent history here" "$picket" apply --plan -k keys --state state one.bundle
 check "apply --plan leaves nothing" 2 "" ls state
 check "history of a new host" 0 "" sh -c '"$0" history --state state && echo' "$picket"
 check "apply" 0 "^accepted" "$picket" apply -k keys --state state one.bundle
