@@ -409,6 +409,63 @@ static void powers(void)
 	}
 }
 
+/* ---- bombs ---- */
+
+static void expect_bomb(const char *name, const struct buf *text, const char *reason)
+{
+	expect_text(name, buf_str(text), "", GATE_POLICIES, reason);
+}
+
+static void bombs(void)
+{
+	static const char tracing[] =
+	        "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: x}\nspec:\n";
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, BYTES_MAX);
+	for (int i = 0; i < 100000; i++)
+		buf_add_text(&text, "[");
+	expect_bomb("100,000 brackets", &text, "policies/planted.yaml");
+	buf_clear(&text);
+	for (int i = 0; i < 100000; i++)
+		buf_add_text(&text, "- ");
+	expect_bomb("100,000 sequences", &text, "policies/planted.yaml");
+	buf_clear(&text);
+	buf_add_text(&text, "- policy: p\n  tags: &a [*a]\n");
+	expect_bomb("an alias of itself", &text, "policies/planted.yaml");
+	buf_clear(&text);
+	buf_add_text(&text, "- &a0 [x, x]\n");
+	for (int i = 1; i <= 40; i++)
+		buf_printf(&text, "- &a%d [*a%d, *a%d]\n", i, i - 1, i - 1);
+	expect_bomb("aliases that double", &text, "policies/planted.yaml");
+	buf_clear(&text);
+	buf_add_text(&text, "- policy: ");
+	for (int i = 0; i < 2 << 20; i++)
+		buf_add_char(&text, 'a');
+	expect_bomb("a name of 2 MiB", &text, "the file is longer than");
+	buf_clear(&text);
+	for (int i = 0; i < 2000; i++)
+		buf_printf(&text, "- {policy: p%d, version: 1, action: deny, at: mount, scope: {user: u%d}}\n", i, i);
+	expect_bomb("more policies than there may be", &text, "there are more than");
+	buf_clear(&text);
+	buf_add_text(&text, "- {policy: p, version: 1, action: deny, at: mount, scope: {user: [u");
+	for (int i = 0; i < 2000; i++)
+		buf_printf(&text, ", u%d", i);
+	buf_add_text(&text, "]}}\n");
+	expect_bomb("more users than there may be", &text, "policies/planted.yaml:1");
+	buf_clear(&text);
+	buf_add_text(&text, "- {policy: p, version: 1, action: kill, at: exec, condition: \"evt.type = execve and ");
+	for (int i = 0; i < 20000; i++)
+		buf_add_text(&text, "(");
+	buf_add_text(&text, "\"}\n");
+	expect_bomb("20,000 parentheses", &text, "policies/planted.yaml:1");
+	buf_clear(&text);
+	buf_add_text(&text, tracing);
+	buf_add_text(&text, "  kprobes:\n");
+	for (int i = 0; i < 20000; i++)
+		buf_add_text(&text, "  - {call: sys_mount, syscall: true}\n");
+	expect_bomb("a TracingPolicy of 20,000 probes", &text, "policies/planted.yaml");
+}
+
 void cases_policies(void)
 {
 	always();
@@ -420,4 +477,5 @@ void cases_policies(void)
 	devices();
 	by_rule();
 	powers();
+	bombs();
 }
