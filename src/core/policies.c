@@ -302,5 +302,6 @@ void policies_renew(struct policies *p)
 	if (r < 0 && !p->lease_failed)
 		log_error("the lease of the guards cannot be renewed, so they only watch: %s", strerror(-r));
 	p->lease_failed = r < 0;
+	policies_protect(p);
 	policies_check_groups(p);
 }

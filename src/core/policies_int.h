@@ -3,6 +3,7 @@
  * Private to policies in force.
  *
  *	policies.c		made, loaded, taking over, their lease
+ *	policies_protect.c	whom they never touch
  *	policies_scope.c	whom they are for, by unit, container, image …
  *	policies_react.c	what picket itself does after an event
  *	policies_tell.c		verdicts → alerts
@@ -67,10 +68,14 @@ struct policies {
 	} killed[KILLED_REMEMBERED];
 	size_t killed_count; /* ever */
 	struct buf sentence;
-	bool disarmed;     /* until picket starts again */
-	bool lease_failed; /* and was told */
+	bool disarmed;                                             /* until picket starts again */
+	bool lease_failed;                                         /* and was told */
+	struct guard_protected_key protected[GUARD_PROTECTED_MAX]; /* as they were when last looked at */
+	size_t protected_count;
 };
 
+/* Protects what has come in place of protected programs since the last look. */
+void policies_protect(struct policies *p);
 /* The policy in force that has the name. NULL: none; ret_index is then untouched. */
 const struct held *policies_find(const struct policies *p, struct str name, uint32_t *ret_index);
 

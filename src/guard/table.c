@@ -292,7 +292,7 @@ int guard_table_new(const struct policy_set *set, const struct policy_kernel *ke
 	arena_init(&m.scratch, SCRATCH_BYTES_MAX);
 	point_image(t);
 	if (table_within(&m)) {
-		table_protect(&m);
+		t->image.protected_count = guard_protected(t->protected);
 		for (size_t i = 0; i < policy_set_count(set) && !m.error; i++)
 			if (policy_set_get(set, i)->action != ACTION_ALERT || options->judged)
 				compile(&m, policy_set_get(set, i));

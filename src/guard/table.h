@@ -28,6 +28,10 @@ const struct guard_image *guard_table_image(const struct guard_table *t);       
 const struct policy *guard_table_policy(const struct guard_table *t, uint32_t index); /* NULL: no such index */
 /* Bits of enum policy_point: where the policy is the caller's to carry out. */
 uint32_t guard_table_reacts(const struct guard_table *t, uint32_t index);
+#define GUARD_PROTECTED_MAX 64
+/* The protected programs that are on this host now, and this process's own, also where its file was replaced: packages
+ * replace them. Returns how many. */
+size_t guard_protected(struct guard_protected_key ret_keys[GUARD_PROTECTED_MAX]);
 bool guard_cgroup_root(char *ret_path, size_t size); /* where cgroup2 is mounted; false: nowhere */
 
 #endif

@@ -8,8 +8,6 @@
 #include "guard/policy_int.h"
 #include "guard/table.h"
 
-#define GUARD_PROTECTED_MAX 64
-
 struct guard_table {
 	struct guard_image image;
 	const struct policy *sources[GUARD_POLICIES_MAX];
@@ -51,7 +49,6 @@ bool table_devices(struct table_maker *m, enum guard_subject subject, uint32_t *
 /* ---- table_scope.c ---- */
 /* index: of the policy. */
 bool table_scope(struct table_maker *m, uint32_t index, struct guard_scope *ret_scope);
-bool table_within(struct table_maker *m);  /* looks up options->cgroup and the root */
-void table_protect(struct table_maker *m); /* what of the protected programs is on this host */
+bool table_within(struct table_maker *m); /* looks up options->cgroup and the root */
 
 #endif

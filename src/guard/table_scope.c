@@ -5,12 +5,14 @@
 #include "guard/table_int.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <mntent.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define PASSWD_BYTES 4096
 
@@ -51,20 +53,37 @@ static uint32_t kernel_device(dev_t device)
 	return major(device) << 20 | minor(device);
 }
 
-void table_protect(struct table_maker *m)
+static void protect(const char *path, struct guard_protected_key *keys, size_t *count)
+{
+	struct stat st;
+	if (*count < GUARD_PROTECTED_MAX && stat(path, &st) == 0)
+		keys[(*count)++] = (struct guard_protected_key){.inode = st.st_ino, .device = kernel_device(st.st_dev)};
+}
+
+/* What is now where this program was started from. */
+static void protect_successor(struct guard_protected_key *keys, size_t *count)
+{
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	struct str file = str_make(path, (size_t)MAX(length, 0)), gone = STR(" (deleted)");
+	if (!str_ends_with(file, gone))
+		return;
+	path[file.length - gone.length] = '\0';
+	protect(path, keys, count);
+}
+
+size_t guard_protected(struct guard_protected_key ret_keys[GUARD_PROTECTED_MAX])
 {
 	static const char *const paths[] = {
 #define POLICY_PROTECTED(path, why) path,
 #include "schema/policy.def"
 	        "/proc/self/exe",
 	};
-	struct guard_image *image = &m->table->image;
-	for (size_t i = 0; i < ARRAY_SIZE(paths) && image->protected_count < GUARD_PROTECTED_MAX; i++) {
-		struct stat st;
-		if (stat(paths[i], &st) == 0)
-			m->table->protected[image->protected_count++] =
-			        (struct guard_protected_key){.inode = st.st_ino, .device = kernel_device(st.st_dev)};
-	}
+	size_t count = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		protect(paths[i], ret_keys, &count);
+	protect_successor(ret_keys, &count);
+	return count;
 }
 
 /* ---- the keys of a scope ---- */

@@ -337,6 +337,14 @@ int guards_react(struct guards *g, struct guard_reaction *r)
 	return bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.guard_react), &run) ? -errno : 0;
 }
 
+int guards_protect(struct guards *g, const struct guard_protected_key *keys, size_t count)
+{
+	if (!g->bpf)
+		return 0;
+	int r = put_keys(g->bpf->maps.guard_protected, keys, sizeof(*keys), count);
+	return r == -E2BIG ? -ENOSPC : r;
+}
+
 int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how)
 {
 	const struct guard_member_key key = {.members = members, .cgroup_id = cgroup_id};
