@@ -76,9 +76,47 @@ void random_long_text(struct rng *r, size_t length_max, struct buf *out)
 		buf_add_char(out, "ab/."[rng_below(r, 4)]);
 }
 
+/* One of a few paths, often as it may be asked for: with components that are empty or mean nothing, or with one more. */
+static void random_path(struct rng *r, struct buf *out)
+{
+	static const char *const paths[] = {"/etc",       "/etc/ssh",  "/etc/a",         "/a/b",
+	                                    "/usr/etc/a", "/日本/b c", "/etc/ssh/shadow"};
+	static const char *const slashes[] = {"//", "//", "/./", "/../", "///"};
+	static const char *const ends[] = {"/", "//", "/.", "/..", "//a", "/a", ".", "a"};
+	const char *path = paths[rng_below(r, ARRAY_SIZE(paths))];
+	unsigned changed = rng_below(r, 6); /* of its slashes; there may be fewer */
+	for (; *path; path++) {
+		if (*path == '/' && changed-- == 0)
+			buf_add_text(out, slashes[rng_below(r, ARRAY_SIZE(slashes))]);
+		else
+			buf_add_char(out, *path);
+	}
+	if (rng_below(r, 3) == 0)
+		buf_add_text(out, ends[rng_below(r, ARRAY_SIZE(ends))]);
+}
+
+/* Around the most that a pattern may have, and what the kernel's half looks at; few different ones, so that they meet. */
+static void random_full_text(struct rng *r, struct buf *out)
+{
+	unsigned length = 255 + rng_below(r, 3);
+	char fill = "al"[rng_below(r, 2)];
+	buf_add_char(out, "/a"[rng_below(r, 2)]);
+	for (unsigned i = 2; i < length; i++)
+		buf_add_char(out, fill);
+	buf_add_char(out, "a/b"[rng_below(r, 3)]);
+}
+
 void random_text(struct rng *r, struct buf *out)
 {
-	unsigned parts = 1 + (rng_below(r, 3) == 0);
+	unsigned kind = rng_below(r, 24), parts = 1 + (rng_below(r, 3) == 0);
+	if (kind == 0) {
+		random_full_text(r, out);
+		return;
+	}
+	if (kind < 5) {
+		random_path(r, out);
+		return;
+	}
 	for (unsigned i = 0; i < parts; i++)
 		buf_add_text(out, texts[rng_below(r, ARRAY_SIZE(texts))]);
 }
@@ -99,11 +137,11 @@ static void random_bytes(struct rng *r, struct buf *out)
 	}
 }
 
-static void add_literal(struct rng *r, struct buf *out)
+static void add_literal(struct rng *r, void (*make)(struct rng *r, struct buf *out), struct buf *out)
 {
 	struct buf text;
 	buf_init(&text, 1 << 16);
-	random_text(r, &text);
+	make(r, &text);
 	buf_add_char(out, '"');
 	buf_add_str(out, buf_str(&text));
 	buf_add_char(out, '"');
@@ -155,7 +193,7 @@ static void add_value(struct rng *r, enum field_type type, struct buf *out)
 		add_address(r, out);
 		break;
 	default:
-		add_literal(r, out);
+		add_literal(r, random_text, out);
 	}
 }
 
@@ -166,6 +204,18 @@ static void add_list(struct rng *r, enum field_type type, struct buf *out)
 	for (unsigned i = 0; i < count; i++) {
 		buf_add_text(out, i ? ", " : "");
 		add_value(r, type, out);
+	}
+	buf_add_char(out, ')');
+}
+
+/* For pmatch. */
+static void add_paths(struct rng *r, struct buf *out)
+{
+	unsigned count = 1 + rng_below(r, 4);
+	buf_add_char(out, '(');
+	for (unsigned i = 0; i < count; i++) {
+		buf_add_text(out, i ? ", " : "");
+		add_literal(r, rng_below(r, 4) ? random_path : random_text, out);
 	}
 	buf_add_char(out, ')');
 }
@@ -181,7 +231,7 @@ static void add_operator(struct rng *r, enum field_type type, struct buf *out)
 	static const char *const for_patterns[] = {"glob", "iglob", "regex"};
 	static const char *const for_numbers[] = {"=", "!=", "<", "<=", ">", ">="};
 	static const char *const for_others[] = {"=", "!="};
-	static const char *const for_lists[] = {"in", "intersects", "in", "pmatch"};
+	static const char *const for_lists[] = {"in", "intersects", "in"};
 	static const char *const modifiers[] = {"oneof", "anyof", "allof"};
 	static const char *const patterns[] = {"*",     "/etc/*",           "a*",      "*b?",
 	                                       "[ab]*", "/usr/bin/python?", "/etc/*w", "/*c"};
@@ -190,8 +240,11 @@ static void add_operator(struct rng *r, enum field_type type, struct buf *out)
 	unsigned kind = rng_below(r, 12);
 	if (kind == 0) {
 		buf_add_text(out, " exists");
+	} else if (is_text(type) && kind == 1) {
+		buf_add_text(out, " pmatch ");
+		add_paths(r, out);
 	} else if (kind < 4) {
-		const char *op = for_lists[rng_below(r, is_text(type) ? 4 : 2)];
+		const char *op = for_lists[rng_below(r, ARRAY_SIZE(for_lists))];
 		buf_printf(out, " %s ", op);
 		add_list(r, type, out);
 	} else if (is_text(type) && kind == 4) {

@@ -334,6 +334,15 @@ static void user_changed(void)
 	again();
 }
 
+/* What the kernel was told of it leaves other rules. */
+static void process_opens_another(void)
+{
+	enter_own();
+	MUST(mkdir("/opt/hot", 0755));
+	act_write("/opt/hot/x", "x", 0644);
+	open_close(AT_FDCWD, "/opt/hot/x", O_RDONLY);
+}
+
 /* Credentials of one thread alone. */
 static void *live_as_nobody(void *argument)
 {
@@ -393,6 +402,7 @@ const struct evasion memory_cases[] = {
              "/opt/plain/x"),
         CASE(child_of_another_group, "by a child in another group", "Sieve: other group", "fd.name", "/opt/own/x"),
         CASE(user_changed, "as another user", "Sieve: other user", "fd.name", "/opt/own/x"),
+        CASE(process_opens_another, "another file by the same process", HOT, "fd.name", "/opt/hot/x"),
         CASE(user_of_thread_changed, "by a thread as another user", "Sieve: other user", "fd.name", "/opt/own/x"),
         CASE(program_changed, "by another program of the same process", "Sieve: hot process", "fd.name", "/opt/own/x"),
         EVASIONS_END,
