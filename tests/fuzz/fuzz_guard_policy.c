@@ -32,8 +32,17 @@ static void check_diags(const struct diag_list *diags)
 	buf_done(&text);
 }
 
+/* What would take a host down is told, and what is told would. */
+static void try_out(const struct policy_set *set, struct diag_list *diags)
+{
+	size_t errors = diags->errors;
+	if ((policy_set_check_breadth(set, diags) < 0) != (diags->errors > errors))
+		__builtin_trap();
+}
+
 static void use(const struct policy_set *set, struct diag_list *diags)
 {
+	try_out(set, diags);
 	for (unsigned few = 0; few < 2; few++) {
 		struct policy_kernel kernel = {.has = {false}};
 		for (size_t i = 0; i < GUARD_HOOK_COUNT; i++)
