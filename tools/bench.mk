@@ -14,3 +14,7 @@ build/bench/rules: bench/rules.c $(foreach r,core $(call needs,core),$(if $(wild
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)
+build/bench/recent: bench/recent.c $(foreach r,core $(call needs,core),$(if $(wildcard src/$(r)/*.c),build/release/$(r).a)) Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)

@@ -335,15 +335,19 @@ static bool is_flooded(const struct recent *r)
 	return r->over[RECENT_ALWAYS] > rates[RECENT_ALWAYS] || r->over[RECENT_WRITES] > rates[RECENT_WRITES];
 }
 
+/* A second's worth may come at once. */
+static void refill(struct recent *r, uint64_t elapsed_ns)
+{
+	uint64_t ns = MIN(elapsed_ns, NS_PER_S);
+	for (unsigned kind = 0; kind < RECENT_SAMPLE; kind++)
+		r->left[kind] = MIN(r->left[kind] + rates[kind] * ns / NS_PER_S, rates[kind]);
+	r->left_bytes = MIN(r->left_bytes + BYTES_A_SECOND * ns / NS_PER_S, (uint64_t)BYTES_A_SECOND);
+}
+
 static void begin_second(struct recent *r, uint64_t now)
 {
 	bool floods = is_flooded(r), shed = r->shed_until_ns > 0;
-	for (unsigned kind = 0; kind < RECENT_KINDS; kind++) {
-		if (kind != RECENT_SAMPLE)
-			r->left[kind] = rates[kind];
-		r->over[kind] = 0;
-	}
-	r->left_bytes = BYTES_A_SECOND;
+	memset(r->over, 0, sizeof(r->over));
 	r->second_ns = now;
 	if (floods && !shed)
 		r->shed_from_ns = now;
@@ -362,6 +366,7 @@ void recent_turn(struct recent *r, uint64_t now)
 	bool was_open = r->open;
 	if (!r->pipeline)
 		return;
+	refill(r, now - r->now_ns);
 	r->now_ns = now;
 	/* Not before picket has given up its privileges: the thread has the same then. */
 	if (!r->writer && now >= r->retry_ns && recent_writer_new(r->directory, r->bytes_max, &r->writer) < 0)

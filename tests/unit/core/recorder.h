@@ -15,6 +15,7 @@
 
 struct recorder {
 	char directory[PATH_MAX];
+	const char *name;      /* of process 100; NULL: cat */
 	struct recent *recent; /* NULL: it has ended */
 	struct stream stream;
 };
@@ -47,7 +48,7 @@ static inline void recorder_wait(struct recorder *r, uint64_t ns)
 	recorder_turn(r);
 }
 
-/* Begins after 100 s, of which all processes are known: 100 is cat, 101 dog. */
+/* Begins after 100 s, of which all processes are known: 100 is cat or as it is named, 101 dog. */
 static inline void recorder_begin(struct recorder *r, uint64_t bytes_max)
 {
 	const struct recent_options options = {.directory = r->directory, .bytes_max = bytes_max};
@@ -56,7 +57,7 @@ static inline void recorder_begin(struct recorder *r, uint64_t bytes_max)
 	                  &r->stream.pipeline));
 	must(recent_new(&options, &r->recent));
 	stream_host(&r->stream);
-	stream_process(&r->stream, 100, "cat");
+	stream_process(&r->stream, 100, r->name ? r->name : "cat");
 	stream_process(&r->stream, 101, "dog");
 	recent_start(r->recent, NULL, r->stream.pipeline);
 	recorder_turn(r);

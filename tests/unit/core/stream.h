@@ -66,6 +66,15 @@ static inline void stream_process(struct stream *s, uint32_t pid, const char *na
 	stream_put(s, &b);
 }
 
+static inline void stream_open_failed(struct stream *s, uint32_t pid, const char *path, uint32_t flags)
+{
+	struct event_builder b = stream_event(EVENT_openat, pid);
+	event_builder_header(&b)->result = -EACCES;
+	must(event_builder_path(&b, "name", str_from(path), STR("/")));
+	must(event_builder_number(&b, "flags", flags));
+	stream_put(s, &b);
+}
+
 static inline void stream_open(struct stream *s, uint32_t pid, const char *path, uint32_t flags)
 {
 	struct event_builder b = stream_event(EVENT_openat, pid);

@@ -124,17 +124,23 @@ static void test_kept(void **state)
 	assert_int_equal(reported(&r, "recorded.sample"), 40);
 	assert_int_equal(reported(&r, "recorded.passed"), 30);
 	assert_int_equal(reported(&r, "windows"), 1);
+	/* It came late, from before the window. */
+	recorder_wait(&r, 10 * NS_PER_S);
+	r.stream.time_ns -= NS_PER_S;
+	stream_open(&r.stream, 100, "/etc/z", O_RDONLY);
+	r.stream.time_ns += NS_PER_S;
+	assert_int_equal(reported(&r, "recorded.passed"), 31);
 	recorder_wait(&r, NS_PER_S);
 	recorder_end(&r);
 	must(recent_list(r.directory, &list, &count));
 	assert_int_equal(count, 1);
 	struct counts c = read_segment(r.directory, list[0].name);
-	assert_int_equal(c.events, 80);
+	assert_int_equal(c.events, 81);
 	assert_int_equal(c.unknown, 0);
 	assert_true(c.noted && c.complete);
 	assert_int_equal(c.note.recorded[RECENT_WRITES], 10);
 	assert_int_equal(c.note.recorded[RECENT_SAMPLE], 40);
-	assert_int_equal(c.note.windows, 1);
+	assert_int_equal(c.note.windows, 2);
 	assert_true(c.note.window_ns > 0 && c.note.watched_ns > c.note.window_ns);
 	free(list);
 	directory_remove(r.directory);

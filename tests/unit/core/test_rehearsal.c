@@ -181,6 +181,43 @@ static void test_policies(void **state)
 	check_policy(DENIES("p", "enforce", "  budget: {share: 50%}\n"), 19, "/srv/x", true, "acted 19 times");
 }
 
+/* What failed by itself never came to a guard of files; and each minute is one for itself. */
+static void test_attempts(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, STREAM_RULE("r", OPENS("/nowhere")), DENIES("p", "enforce", ""), NULL);
+	begin_recording(&f);
+	for (unsigned i = 0; i < 61; i++)
+		stream_open_failed(&f.recorder.stream, 100, "/srv/x", O_WRONLY);
+	for (unsigned minute = 3; minute < 5; minute++) {
+		f.recorder.stream.time_ns = minute * 60 * NS_PER_S;
+		recorder_turn(&f.recorder);
+		writes(&f, 40, 100, "/srv/x");
+	}
+	recorder_end(&f.recorder);
+	assert_true(judge(&f, 60));
+	check_why(&f, "policies would have acted 80 times");
+	end(&f);
+}
+
+/* Another process of the same number, at the same time after another start. */
+static void test_segments_kept_apart(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, STREAM_RULE("animal", OPENS("/srv/") " and proc.name = cat"), NULL, NULL);
+	for (unsigned run = 0; run < 2; run++) {
+		f.recorder.name = run == 0 ? "cat" : "cow";
+		begin_recording(&f);
+		writes(&f, 3, 100, "/srv/x");
+		recorder_end(&f.recorder);
+	}
+	assert_true(judge(&f, 60));
+	check_why(&f, "0 the same, 3 more, 0 gone");
+	end(&f);
+}
+
 static void test_processes_of_a_minute(void **state)
 {
 	struct fixture f;
@@ -264,6 +301,34 @@ static void put(const char *path, struct str data)
 	close(fd);
 }
 
+/* Segments of one recorder follow one another; where one is missing, there is a gap. */
+static void test_missing_segment(void **state)
+{
+	(void)state;
+	for (unsigned number = 1; number <= 2; number++) {
+		struct fixture f;
+		struct recent_segment *list;
+		size_t count;
+		char from[PATH_MAX + 64], to[PATH_MAX + 64];
+		begin(&f, STREAM_RULE("r", OPENS("/nowhere")), NULL, NULL);
+		for (unsigned run = 0; run < 2; run++) {
+			begin_recording(&f);
+			writes(&f, 1, 100, "/a");
+			recorder_end(&f.recorder);
+		}
+		must(recent_list(f.recorder.directory, &list, &count));
+		assert_int_equal(count, 2);
+		snprintf(from, sizeof(from), "%s/%s", f.recorder.directory, list[1].name);
+		snprintf(to, sizeof(to), "%s/%016llx-%06x.capture", f.recorder.directory,
+		         (unsigned long long)list[0].run_ns, number);
+		must(rename(from, to));
+		assert_true(judge(&f, 0));
+		assert_int_equal(rehearsal_coverage(f.rehearsal)->gaps, number == 1 ? 0 : 1);
+		free(list);
+		end(&f);
+	}
+}
+
 /* A history that was cut anywhere, or is no capture, is judged as far as it goes, and never more is said than that. */
 static void test_cut_everywhere(void **state)
 {
@@ -311,10 +376,12 @@ static void test_cut_everywhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_exact),     cmocka_unit_test(test_too_loud),
-	        cmocka_unit_test(test_policies),  cmocka_unit_test(test_processes_of_a_minute),
-	        cmocka_unit_test(test_protected), cmocka_unit_test(test_nothing),
-	        cmocka_unit_test(test_coverage),  cmocka_unit_test(test_cut_everywhere),
+	        cmocka_unit_test(test_exact),           cmocka_unit_test(test_too_loud),
+	        cmocka_unit_test(test_policies),        cmocka_unit_test(test_processes_of_a_minute),
+	        cmocka_unit_test(test_protected),       cmocka_unit_test(test_nothing),
+	        cmocka_unit_test(test_attempts),        cmocka_unit_test(test_segments_kept_apart),
+	        cmocka_unit_test(test_missing_segment), cmocka_unit_test(test_coverage),
+	        cmocka_unit_test(test_cut_everywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
