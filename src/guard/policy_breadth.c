@@ -433,11 +433,17 @@ static bool check_point(const struct policy *p, struct breadth *b, enum policy_p
 	return true;
 }
 
+/* Less than one a second is as good as none to what needs many. */
+static bool stops(const struct policy *p)
+{
+	return p->action == ACTION_THROTTLE ? p->rate < p->rate_seconds : p->action != ACTION_ALERT;
+}
+
 static bool check_policy(const struct policy *p, struct diag_list *diags)
 {
 	struct breadth b = {.policy = p};
 	bool good = true;
-	if (p->action == ACTION_ALERT || p->action == ACTION_THROTTLE)
+	if (!stops(p))
 		return true;
 	arena_init(&b.arena, SCRATCH_BYTES_MAX);
 	if (p->condition)

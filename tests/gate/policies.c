@@ -351,6 +351,24 @@ static void devices(void)
 	              GATE_STEPS, "");
 }
 
+static void throttles(void)
+{
+	static const char dns[] = "evt.type = connect and fd.rport = 53";
+	expect_policy("names, one in a minute", (struct planted){"throttle", "connect", dns, "  rate: 1/m\n", ""},
+	              GATE_POLICIES, "would throttle connect of 127.0.0.53");
+	expect_policy("all connections of root, 30 in a minute",
+	              (struct planted){"throttle", "connect", NULL, "  rate: 30/m\n  scope: {user: root}\n", ""},
+	              GATE_POLICIES, "would throttle connect of ");
+	expect_policy(
+	        "names, 20 in a second",
+	        (struct planted){"throttle", "connect", dns, "  rate: 20/s\n", "power throttle-everywhere:connect\n"},
+	        GATE_STEPS, "");
+	expect_policy("a web server's connections, one in a minute",
+	              (struct planted){"throttle", "connect", NULL, "  rate: 1/m\n  scope: {unit: nginx.service}\n",
+	                               "power throttle:connect\n"},
+	              GATE_STEPS, "");
+}
+
 /* ---- rules that match everything, with an action ---- */
 
 static void by_rule(void)
@@ -475,6 +493,7 @@ void cases_policies(void)
 	programs();
 	network();
 	devices();
+	throttles();
 	by_rule();
 	powers();
 	bombs();
