@@ -32,9 +32,12 @@ int guard_react(struct guard_reaction *c)
 	c->verdict = GUARD_SPARED;
 	if (!a)
 		return 0;
+	if (owner_disarmed())
+		goto out;
 	a->tgid = c->tgid;
 	if (!guard_reaction_spares(c->tgid, &c->executables[0]) && !guard_reaction_spares(c->tgid, &c->executables[1]))
 		c->verdict = guard_reaction_judge(a, c->policy);
+out:
 	a->busy = 0;
 	return 0;
 }

@@ -323,9 +323,9 @@ int command_policy(const struct args *args)
 	static const struct {
 		const char *name;
 		int (*run)(const struct args *args);
-	} actions[] = {{"check", policy_check},        {"list", policy_list}, {"explain", policy_explain},
-	               {"import", policy_import_file}, {"try", policy_try},   {"mode", policy_mode},
-	               {"status", policy_status}};
+	} actions[] = {{"check", policy_check},        {"list", policy_list},    {"explain", policy_explain},
+	               {"import", policy_import_file}, {"try", policy_try},      {"mode", policy_mode},
+	               {"release", policy_release},    {"status", policy_status}};
 	const char *word = args->word_count > 0 ? args->words[0] : NULL;
 	for (size_t i = 0; word && i < ARRAY_SIZE(actions); i++)
 		if (strcmp(actions[i].name, word) == 0)

@@ -21,6 +21,7 @@ int policy_view_init(const struct args *args, struct policy_view *ret_view) must
 int policy_explain(const struct args *args);
 int policy_try(const struct args *args);
 int policy_mode(const struct args *args);
+int policy_release(const struct args *args);
 int policy_status(const struct args *args);
 
 /* The rules and the policies over them. */

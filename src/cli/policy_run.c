@@ -56,6 +56,28 @@ static int give_order(const char *path, struct str order)
 	return ui_print(&answer);
 }
 
+static int give_order_told(const struct args *args, struct str order)
+{
+	int r = give_order(status_path(args), order);
+	return r < 0 ? not_served(status_path(args), r) : r;
+}
+
+int policy_release(const struct args *args)
+{
+	_cleanup_(buf_done) struct buf order;
+	buf_init(&order, CONTROL_ORDER_BYTES_MAX);
+	if (args->word_count != 2) {
+		log_error("which control group? picket policy release CGROUP; picket policy status shows them");
+		return CLI_USAGE;
+	}
+	buf_printf(&order, "release %s", args->words[1]);
+	if (buf_error(&order) < 0) {
+		log_error("there is no control group of such a name");
+		return CLI_BAD;
+	}
+	return give_order_told(args, buf_str(&order));
+}
+
 int policy_mode(const struct args *args)
 {
 	_cleanup_(buf_done) struct buf order;
@@ -69,8 +91,7 @@ int policy_mode(const struct args *args)
 		log_error("there is no policy of such a name");
 		return CLI_BAD;
 	}
-	int r = give_order(status_path(args), buf_str(&order));
-	return r < 0 ? not_served(status_path(args), r) : r;
+	return give_order_told(args, buf_str(&order));
 }
 
 static int show(const struct args *args, struct str status, const char *path)

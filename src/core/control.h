@@ -10,7 +10,7 @@
 
 #define CONTROL_SUFFIX ".control" /* after the path of the status socket */
 #define CONTROL_CLIENTS_MAX 4     /* that have not sent their order yet; for one more, the first of them is dropped */
-#define CONTROL_ORDER_BYTES_MAX 512
+#define CONTROL_ORDER_BYTES_MAX 4608 /* a path, and a word */
 #define CONTROL_ANSWER_BYTES_MAX 4096
 
 struct control_server;

@@ -54,13 +54,14 @@ static void free_retired(struct policies *p)
 static int find_within(struct policies *p)
 {
 	_cleanup_(base_free_ptr) char *real = NULL;
-	char root[CGROUP_PATH_MAX];
-	if (!p->options.cgroup || !guard_cgroup_root(root, sizeof(root)))
+	if (!guard_cgroup_root(p->root, sizeof(p->root)))
+		p->root[0] = '\0';
+	if (!p->options.cgroup || !p->root[0])
 		return 0;
 	real = realpath(p->options.cgroup, NULL);
-	if (!real || !str_starts_with(str_from(real), str_from(root)))
+	if (!real || !str_starts_with(str_from(real), str_from(p->root)))
 		return 0; /* told when guards are attached */
-	p->within = strdup(real + strlen(root));
+	p->within = strdup(real + strlen(p->root));
 	return p->within ? 0 : -ENOMEM;
 }
 
@@ -108,6 +109,7 @@ void policies_free(struct policies *p)
 {
 	if (!p)
 		return;
+	policies_release_of(p, NULL);
 	policies_leave(p);
 	generation_done(&p->current);
 	generation_done(&p->next);
@@ -246,6 +248,7 @@ static int renew(struct guards *guards)
 void policies_disarm(struct policies *p)
 {
 	policies_tell(p);
+	policies_release_of(p, NULL);
 	guards_free(p->current.guards);
 	p->current.guards = NULL;
 	p->disarmed = true;
@@ -286,9 +289,11 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 	free_retired(p);
 	p->retired = TAKE_PTR(p->current.set);
 	p->retired_everything = TAKE_PTR(p->current.everything);
-	generation_done(&p->current);
+	struct generation before = p->current;
 	p->current = p->next;
 	p->next = (struct generation){.guards = NULL};
+	policies_requarantine(p);
+	generation_done(&before);
 	policies_see_all(p);
 	policies_unpin_others(p->options.instance, p->current.guards);
 	return 0;
@@ -304,4 +309,5 @@ void policies_renew(struct policies *p)
 	p->lease_failed = r < 0;
 	policies_protect(p);
 	policies_check_groups(p);
+	policies_check_quarantines(p);
 }

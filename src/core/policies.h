@@ -40,7 +40,7 @@ void policies_see(struct policies *p, const struct enrich_actor *a); /* with eac
 /* Ends what an earlier picket of the instance left in the kernel, but keep, which may be NULL. */
 void policies_unpin_others(const char *instance, const struct guards *keep);
 size_t policies_count(const struct policies *p);
-/* Does what an order of an operator says, "mode MODE POLICY" or "disarm"; adds a line about it. Returns whether it was done. */
+/* Does what an order of an operator says, "mode MODE POLICY", "release CGROUP" or "disarm"; adds a line about it. Returns whether it was done. */
 bool policies_carry_out(struct policies *p, struct str order, struct buf *answer);
 void policies_report(struct policies *p, struct json *out); /* keys "policies", "guards" of the status */
 

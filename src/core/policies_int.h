@@ -6,6 +6,7 @@
  *	policies_protect.c	whom they never touch
  *	policies_scope.c	whom they are for, by unit, container, image …
  *	policies_react.c	what picket itself does after an event
+ *	policies_quarantine.c	control groups without the network
  *	policies_tell.c		verdicts → alerts
  *	policies_order.c	what an operator orders
  *	policies_report.c	their part of the status
@@ -21,6 +22,7 @@
 
 #define CGROUP_PATH_MAX 4096
 #define KILLED_REMEMBERED 64
+#define QUARANTINES_MAX 256
 #define GENERATION_NAMES_MAX (1u << 20) /* bytes */
 
 /* A policy in force: what is left of it when it is compiled. */
@@ -66,7 +68,16 @@ struct policies {
 		uint64_t start_ns;
 		uint32_t pid;
 	} killed[KILLED_REMEMBERED];
-	size_t killed_count; /* ever */
+	size_t killed_count;        /* ever */
+	char root[CGROUP_PATH_MAX]; /* of control groups */
+	struct quarantine {
+		struct guard_cut *cut;
+		char *path; /* of the directory */
+		uint64_t id;
+		char policy[POLICY_NAME_MAX + 1];
+	} quarantines[QUARANTINES_MAX];
+	size_t quarantine_count;
+	uint64_t spared_group; /* that was to be cut off last, and may not be: was told */
 	struct buf sentence;
 	bool disarmed;                                             /* until picket starts again */
 	bool lease_failed;                                         /* and was told */
@@ -83,6 +94,8 @@ void policies_disarm(struct policies *p); /* lets go of the guards, for good */
 
 /* ---- policies_scope.c ---- */
 bool policies_in_scope(const struct policies *p, const struct held *h, const struct enrich_actor *a);
+/* Path in the default hierarchy, borrowed from a or text; empty: not known. */
+struct str policies_cgroup_of(const struct enrich_actor *a, struct buf *text);
 void policies_see_all(struct policies *p);       /* the processes that are there, for the policies now in force */
 void policies_check_groups(struct policies *p);  /* now and then: forgets control groups that have no processes */
 void policies_forget_groups(struct policies *p); /* all; the kernel's are another generation's */
@@ -90,8 +103,17 @@ void policies_forget_groups(struct policies *p); /* all; the kernel's are anothe
 /* ---- policies_react.c ---- */
 /* Conditions of policies that act after the event become guests of the rules. Returns 0; -ENOMEM; -EINVAL: told. */
 int policies_add_guests(struct generation *g, struct rule_set *rules, struct diag_list *reterr_diags) must_check;
+struct guard_file policies_program_of(uint32_t pid); /* what it runs now; 0: not known */
 void policies_matched(void *policies, const struct rule *guest, struct enrich_view *view, struct arena *arena);
 void policies_free_filters(struct filter **everything);
+
+/* ---- policies_quarantine.c ---- */
+uint32_t policies_quarantine(struct policies *p, uint32_t index, const struct enrich_actor *a); /* what is to be told */
+bool policies_release(struct policies *p, struct str cgroup);     /* false: it is not cut off */
+void policies_release_of(struct policies *p, const char *policy); /* NULL: of all */
+void policies_requarantine(struct policies *p);                   /* by the guards that are now in force */
+void policies_check_quarantines(struct policies *p);              /* now and then */
+void policies_report_quarantines(const struct policies *p, struct json *out);
 
 /* ---- policies_tell.c ---- */
 /* Of a match after the event: with what the event says. */

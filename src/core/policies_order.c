@@ -38,9 +38,21 @@ static bool set_mode(struct policies *p, struct str mode_name, struct str name, 
 		buf_printf(answer, "the kernel does not take it: %s", strerror(-r));
 		return false;
 	}
+	if (mode != POLICY_ENFORCE)
+		policies_release_of(p, policies_find(p, name, &index)->name);
 	buf_printf(answer, STR_FMT ": %s, was %s%s", STR_ARG(name), policy_mode_name(mode),
 	           policy_mode_name((enum policy_mode)state.mode), state.tripped ? "; its breaker is set back" : "");
 	return true;
+}
+
+static bool release(struct policies *p, struct str cgroup, struct buf *answer)
+{
+	bool done = policies_release(p, cgroup);
+	if (done)
+		buf_printf(answer, STR_FMT " has the network again", STR_ARG(cgroup));
+	else
+		buf_printf(answer, "the control group \"" STR_FMT "\" is not cut off by a policy", STR_ARG(cgroup));
+	return done;
 }
 
 static void disarm(struct policies *p, struct buf *answer)
@@ -61,6 +73,8 @@ bool policies_carry_out(struct policies *p, struct str order, struct buf *answer
 		done = true;
 	} else if (str_equals(verb, "mode") && str_next(&rest, ' ', &mode) && str_next(&rest, ' ', &name)) {
 		done = set_mode(p, mode, name, answer);
+	} else if (str_equals(verb, "release") && rest.data) {
+		done = release(p, rest, answer);
 	} else {
 		buf_add_text(answer, "this picket does not know this order");
 	}

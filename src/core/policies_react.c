@@ -112,7 +112,7 @@ static int open_process(uint32_t pid, uint64_t start_ns)
 }
 
 /* What it runs now: it may be another program than when it did what matched. */
-static struct guard_file program_of(uint32_t pid)
+struct guard_file policies_program_of(uint32_t pid)
 {
 	char path[64];
 	struct stat st;
@@ -145,7 +145,7 @@ static uint32_t react(struct policies *p, uint32_t index, const struct enrich_ac
 	/* What is this late is no longer an answer. */
 	if (clock_boot_ns() > view->event.header->time_ns + POLICIES_LEASE_NS)
 		return GUARD_WOULD_ACT;
-	reaction.executables[1] = program_of(a->pid);
+	reaction.executables[1] = policies_program_of(a->pid);
 	int r = guards_react(p->current.guards, &reaction);
 	if (r < 0)
 		log_error("the kernel does not say whether a policy may act: %s", strerror(-r));
@@ -163,7 +163,14 @@ static uint32_t react(struct policies *p, uint32_t index, const struct enrich_ac
 static uint32_t carry_out(struct policies *p, uint32_t index, const struct enrich_actor *a,
                           const struct enrich_view *view)
 {
-	return p->current.held[index].policy->action == ACTION_ALERT ? GUARD_MATCHED : react(p, index, a, view);
+	switch (p->current.held[index].policy->action) {
+	case ACTION_ALERT:
+		return GUARD_MATCHED;
+	case ACTION_QUARANTINE:
+		return policies_quarantine(p, index, a);
+	default:
+		return react(p, index, a, view);
+	}
 }
 
 /* ---- a match ---- */
@@ -195,6 +202,8 @@ void policies_matched(void *policies, const struct rule *guest, struct enrich_vi
 	        .pid = view->event.header->tid,
 	        .tgid = a.pid,
 	};
+	if (v.kind == GUARD_TRIPPED)
+		policies_release_of(p, h->name);
 	if (v.kind != GUARD_SPARED)
 		policies_tell_after(p, h, &v, view, arena);
 }

@@ -108,13 +108,18 @@ static struct str read_cgroup(uint32_t pid, struct buf *text)
 	return none;
 }
 
+struct str policies_cgroup_of(const struct enrich_actor *a, struct buf *text)
+{
+	return a->cgroup.length ? a->cgroup : read_cgroup(a->pid, text);
+}
+
 static bool in_cgroups(const struct policies *p, const struct policy_texts *texts, const struct enrich_actor *a)
 {
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, CGROUP_PATH_MAX * 4);
 	if (!texts->count && !p->within)
 		return true;
-	struct str path = a->cgroup.length ? a->cgroup : read_cgroup(a->pid, &text);
+	struct str path = policies_cgroup_of(a, &text);
 	bool found = !texts->count;
 	for (size_t i = 0; i < texts->count && !found; i++)
 		found = is_below(path, str_from(texts->items[i]));

@@ -293,6 +293,19 @@ static void add_policy(const struct painter *p, const cJSON *policy, bool armed)
 	buf_add_char(p->out, '\n');
 }
 
+static void add_quarantines(const struct painter *p, const cJSON *guards)
+{
+	const cJSON *cut;
+	cJSON_ArrayForEach (cut, cJSON_GetObjectItemCaseSensitive(guards, "quarantined")) {
+		label(p, "");
+		buf_printf(p->out, "%swithout network%s: ", bad(p), plain(p));
+		add_text(p, text_of(cut, "cgroup"), 0);
+		buf_add_text(p->out, ", by ");
+		add_text(p, text_of(cut, "policy"), 0);
+		buf_add_char(p->out, '\n');
+	}
+}
+
 static void add_policies(const struct painter *p, const cJSON *root)
 {
 	const cJSON *guards = cJSON_GetObjectItemCaseSensitive(root, "guards"), *policy;
@@ -313,6 +326,7 @@ static void add_policies(const struct painter *p, const cJSON *root)
 		label(p, "");
 		add_policy(p, policy, armed);
 	}
+	add_quarantines(p, guards);
 }
 
 static void add_policies_json(cJSON *root, struct buf *out)

@@ -189,6 +189,7 @@ static bool add_reaction(struct table_maker *m, enum policy_point point, uint32_
 		table_error(m, "after the fact, picket does not know the numbers of a device");
 	m->table->reacts[index] |= 1u << point;
 	m->table->image.reactions |= m->policy->action != ACTION_ALERT;
+	m->table->image.quarantines |= m->policy->action == ACTION_QUARANTINE;
 	return !m->failed;
 }
 

@@ -78,6 +78,12 @@ static bool is_guard(const char *name)
 	return str_starts_with(str_from(name), STR(PREFIX));
 }
 
+/* Attached when a control group is to be cut off. */
+static bool is_of_packets(const struct bpf_program *program)
+{
+	return str_starts_with(str_from(bpf_program__name(program)), STR(PREFIX "packet"));
+}
+
 static const struct guard_program *find_program(const struct bpf_program *program)
 {
 	const char *name = bpf_program__name(program);
@@ -98,6 +104,8 @@ static bool is_needed(const struct guard_image *image, const struct bpf_program 
 	const struct guard_program *p = find_program(program);
 	if (strcmp(bpf_program__name(program), REACT) == 0)
 		return image->reactions;
+	if (is_of_packets(program))
+		return image->quarantines;
 	return p && image->points[p->point].count && kernel_has(kernel, p->needs);
 }
 
@@ -261,7 +269,7 @@ int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *r
 	_cleanup_(base_close_fd) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : 0;
 	for (struct bpf_program *p = NULL; r == 0 && (p = bpf_object__next_program(g->bpf->obj, p));)
-		if (bpf_program__autoload(p) && bpf_program__type(p) != BPF_PROG_TYPE_SYSCALL)
+		if (bpf_program__autoload(p) && bpf_program__type(p) != BPF_PROG_TYPE_SYSCALL && !is_of_packets(p))
 			r = add_link(g, is_of_cgroup(p) ? bpf_program__attach_cgroup(p, fd) : bpf_program__attach(p));
 	if (r < 0)
 		fail(reterr_failure, cgroup, r);
@@ -351,6 +359,17 @@ int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, en
 	const uint8_t value = (uint8_t)how;
 	int r = put(g->bpf->maps.guard_members, &key, &value);
 	return r == -E2BIG ? -ENOSPC : r;
+}
+
+bool guards_spare(struct guards *g, uint32_t tgid, const struct guard_file *program)
+{
+	const struct guard_protected_key keys[] = {{.device = tgid},
+	                                           {.inode = program->inode, .device = program->device}};
+	uint8_t there;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.guard_protected), &keys[i], &there) == 0)
+			return true;
+	return false;
 }
 
 void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id)

@@ -25,7 +25,8 @@ struct guard_image {
 	size_t net_count;
 	const struct guard_protected_key *protected;
 	size_t protected_count;
-	bool reactions; /* some policies act on what has happened: guards_react() is asked */
+	bool reactions;   /* some policies act on what has happened: guards_react() is asked */
+	bool quarantines; /* some cut control groups off: guards_cut() */
 };
 
 struct guards;
@@ -57,7 +58,14 @@ int guards_protect(struct guards *g, const struct guard_protected_key *keys, siz
  * Returns 0; -ENOSPC: GUARD_MEMBERS_MAX are; -errno. */
 int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how) must_check;
 void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id);
-int guards_fd(const struct guards *g); /* readable when there are verdicts */
+/* Does no policy touch that process, or who runs that program? */
+bool guards_spare(struct guards *g, uint32_t tgid, const struct guard_file *program);
+/* Drops all packets of a cgroup v2 directory and those below it while there is a lease. Needs an image with quarantines; ret_cut:
+ * guard_cut_free(), before the guards are freed. Returns 0, -errno. */
+struct guard_cut;
+int guards_cut(struct guards *g, const char *cgroup, struct guard_cut **ret_cut) must_check;
+void guard_cut_free(struct guard_cut *c); /* gives the network back; NULL is allowed */
+int guards_fd(const struct guards *g);    /* readable when there are verdicts */
 
 /* ---- without this process ---- */
 

@@ -4,6 +4,7 @@
  *
  *	guards.c	loaded, attached, asked
  *	guards_pin.c	pinned, and found again
+ *	guards_cut.c	control groups cut off from the network
  */
 #ifndef PICKET_LOADER_GUARDS_INT_H
 #define PICKET_LOADER_GUARDS_INT_H

@@ -13,7 +13,7 @@ daemon=
 finish() {
 	[ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null
 	wait 2>/dev/null
-	rmdir "$group" 2>/dev/null
+	find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null
 	rm -rf "$dir"
 }
 trap finish EXIT

@@ -11,8 +11,8 @@
 static struct guard_table *compile_for(struct policies *all, const char *text, bool judged)
 {
 	const struct guard_table_options options = {.judged = judged};
-	const struct policy_kernel kernel =
-	        kernel_with("cgroup-connect cgroup-bind cgroup-sendmsg cgroup-device signal-exec lsm events");
+	const struct policy_kernel kernel = kernel_with(
+	        "cgroup-skb cgroup-connect cgroup-bind cgroup-sendmsg cgroup-device signal-exec lsm events");
 	struct guard_table *table = NULL;
 	*all = policies_read(text);
 	if (all->result != 0)
@@ -303,6 +303,9 @@ static void test_reactions(void **state)
 	                                "  condition: evt.type in (connect, open) and evt.num > 1\n",
 	                           &scope),
 	                 1u << POINT_CONNECT | 1u << POINT_FILE_OPEN);
+	assert_int_equal(
+	        reacts_of(HEAD "  action: quarantine\n  condition: evt.type = connect and evt.addr.port = 9\n", &scope),
+	        1u << POINT_NETWORK);
 	assert_int_equal(reacts_of(CONNECT "  scope: {unit: a.service, image: x}\n", &scope), 0);
 	assert_int_equal(scope.members, 1);
 	assert_no_table(kill, "for which picket must run");
