@@ -7,10 +7,12 @@
 #include "cli/live_options.h"
 #include "cli/ui.h"
 #include "core/agent.h"
+#include "core/budget.h"
 #include "core/log.h"
 #include "core/report.h"
 #include "core/status.h"
 
+#define BUDGET_PERCENT_MAX 100000
 #define STATUS_TEXT_BYTES (1u << 20)
 
 static void tell(void *userdata, const struct diag_list *diags)
@@ -77,15 +79,18 @@ static int policies_get(const struct args *args, struct content_files *files)
 
 static int options_get(const struct args *args, const struct judging *judging, struct agent_options *ret_options)
 {
+	uint64_t budget = BUDGET_DEFAULT_PERCENT;
 	struct agent_options o = {.judge = judging->judge,
 	                          .files.rules = judging->rules,
 	                          .no_sieve = args_has(args, "no-sieve"),
 	                          .tell = tell,
 	                          .started = banner,
 	                          .userdata = (void *)args};
-	if (live_options_init(args, &o.live) < 0 || policies_get(args, &o.files) != CLI_OK)
+	if (args_get_u64(args, "cpu-budget", BUDGET_PERCENT_MAX, &budget) < 0 || live_options_init(args, &o.live) < 0 ||
+	    policies_get(args, &o.files) != CLI_OK)
 		return CLI_USAGE;
 	status_path_set(args, &o.live);
+	o.cpu_budget = (unsigned)budget;
 	*ret_options = o;
 	return CLI_OK;
 }

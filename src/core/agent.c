@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/policies.h"
 #include "core/report.h"
+#include "core/sparing.h"
 
 #define DIAGS_MAX 200
 
@@ -17,7 +18,8 @@ struct agent {
 	struct pipeline *pipeline;
 	struct policies *policies; /* NULL: none were asked for */
 	struct live *live;         /* NULL: not yet */
-	bool environment;          /* recorded: decided at the start */
+	struct sparing sparing;
+	bool environment; /* recorded: decided at the start */
 	uint64_t reloads, failed_reloads;
 };
 
@@ -149,9 +151,9 @@ static void turn(void *userdata)
 static void tick(void *userdata, struct live *live)
 {
 	struct agent *a = userdata;
-	(void)live;
 	if (a->policies)
 		policies_renew(a->policies);
+	sparing_tick(&a->sparing, live);
 	judge_tick(a->judge);
 }
 
@@ -159,6 +161,7 @@ static void report(void *userdata, struct json *out)
 {
 	const struct agent *a = userdata;
 	report_judge(out, a->judge);
+	sparing_report(&a->sparing, out);
 	if (a->policies)
 		policies_report(a->policies, out);
 	json_key(out, "reloads");
@@ -244,6 +247,7 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent)
 		r = prepare_content(a);
 	if (r < 0)
 		return r;
+	sparing_init(&a->sparing, a->options.cpu_budget, a->judge, a->policies);
 	struct live_options *live = &a->options.live;
 	live->guards = a->policies != NULL;
 	live->loader.environment = a->environment;
@@ -262,6 +266,8 @@ void agent_free(struct agent *a)
 {
 	if (!a)
 		return;
+	if (a->live) /* else it has measured nothing */
+		sparing_done(&a->sparing);
 	live_free(a->live);
 	policies_free(a->policies);
 	pipeline_free(a->pipeline);

@@ -17,6 +17,7 @@ struct agent_options {
 	struct judge_options judge;
 	struct content_files files; /* what it runs */
 	bool no_sieve;
+	unsigned cpu_budget; /* percent of one CPU; 0: no limit */
 	/* Shows what is wrong with content. */
 	void (*tell)(void *userdata, const struct diag_list *diags);
 	/* It watches now. NULL: nobody is told. */

@@ -28,6 +28,7 @@ struct judge {
 	uint64_t schema;           /* fingerprint */
 	char hostname[256];        /* as the stream says; our own notices carry it */
 	uint64_t shadow_end_ns;    /* boot time: until then alerts may lack what was lost */
+	const char *shed;          /* what is not watched for now; NULL: all is. Borrowed */
 	uint64_t lost_untold;      /* events lost that no notice has told of */
 	uint64_t last_notice_ns;   /* as judge_steady_now() */
 	uint64_t last_report_ns;   /* boot time */
@@ -189,6 +190,10 @@ void judge_put(struct judge *j, struct alert *a)
 		j->hostname[0] = '\0';
 	a->hostname = j->hostname;
 	a->schema = j->schema;
+	if (j->shed && !a->incomplete_why)
+		a->incomplete_why = j->shed;
+	a->incomplete = a->incomplete_why;
+	j->stats.incomplete += a->incomplete;
 	j->stats.alerts++;
 	j->stats.by_priority[MIN(a->priority, PRIORITY_DEBUG)]++;
 	alert_write(j, a);
@@ -208,6 +213,16 @@ static void notice_write(struct judge *j, const char *name, enum rule_priority p
 	        .schema = j->schema,
 	};
 	alert_write(j, &a);
+}
+
+void judge_set_shed(struct judge *j, const char *what, struct str notice)
+{
+	if (j->shed && !what)
+		j->shadow_end_ns = clock_boot_ns() + JUDGE_LOSS_SHADOW_NS;
+	j->shed = what;
+	buf_clear(&j->text);
+	buf_add_str(&j->text, notice);
+	notice_write(j, "picket: CPU budget", PRIORITY_WARNING);
 }
 
 static void loss_tell(struct judge *j)
@@ -377,6 +392,8 @@ static void other_names_add(struct buf *out, const struct enrich_view *view)
 static const char *incomplete_reason(const struct judge *j, const struct enrich_view *view, bool text_cut)
 {
 	unsigned flags = view->event.header->flags;
+	if (j->shed)
+		return j->shed;
 	if (view->event.header->time_ns < j->shadow_end_ns)
 		return "events were lost shortly before";
 	if (flags & EVENT_F_MISSING)

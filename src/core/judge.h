@@ -54,6 +54,9 @@ struct judge_finding {
 void judge_raise(struct judge *j, const struct judge_finding *f, struct enrich_view *view, struct arena *arena);
 /* Writes an alert that no rule raised, such as a verdict of a guard; sets its hostname and schema. */
 void judge_put(struct judge *j, struct alert *a);
+/* What is not watched for now, as each alert from now on tells as a reason why its evidence is incomplete; borrowed. NULL: all
+ * is, again. The change is told as a notice. */
+void judge_set_shed(struct judge *j, const char *what, struct str notice);
 /* The consumer's two calls; judge is a struct judge. */
 int judge_event(void *judge, struct enrich_view *view, struct arena *arena) must_check;
 int judge_context(void *judge, const struct event *event) must_check;

@@ -18,6 +18,7 @@
 #include "core/report.h"
 #include "core/sieve.h"
 #include "core/status.h"
+#include "loader/run_time.h"
 
 /* The ring is looked at this often although the kernel did not wake us: a wake-up per event costs the watched process
  * far more than a look costs us. Once nothing came for a while, we look less often. */
@@ -44,6 +45,7 @@ struct live {
 	struct sieve_status sieve;
 	struct narrow narrow;
 	struct event_set events; /* that the rules want */
+	struct event_set shed;   /* not made, whoever wants them */
 	struct live_wish wishes[LIVE_GUESTS];
 	int epoll_fd, signal_fd;
 	struct loader_sensor_report sensors[SENSORS_MAX];
@@ -175,7 +177,21 @@ static int set_wanted(struct live *l)
 	_Static_assert(ARRAY_SIZE(wanted.bits) == 4, "loader_set_events() takes four words");
 	for (size_t guest = 0; guest < LIVE_GUESTS; guest++)
 		event_set_add_all(&wanted, &l->wishes[guest].events);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted.bits); i++)
+		wanted.bits[i] &= ~l->shed.bits[i];
 	return loader_set_events(l->loader, wanted.bits);
+}
+
+int live_shed_events(struct live *l, const struct event_set *events)
+{
+	l->shed = *events;
+	return set_wanted(l);
+}
+
+int live_run_time(void *live, uint64_t *ret_ns)
+{
+	const struct live *l = live;
+	return loader_run_time(l->loader, ret_ns);
 }
 
 int live_set_events(struct live *l, const struct event_set *events)

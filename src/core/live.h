@@ -47,6 +47,9 @@ void live_freep(struct live **l); /* for _cleanup_ */
 int live_run(struct live *l) must_check;
 void live_end(struct live *l); /* for hooks: live_run() takes what is in the ring, and returns */
 int live_set_events(struct live *l, const struct event_set *events) must_check;
+/* These are not made from now on, whoever wants them, but for what the tables of processes need. */
+int live_shed_events(struct live *l, const struct event_set *events) must_check;
+int live_run_time(void *live, uint64_t *ret_ns) must_check; /* of the sensors in the kernel, see meter.h */
 /* Who wants events beside the rules that judge. events: NULL: none any more. */
 enum live_guest { LIVE_SHADOW, LIVE_RECENT, LIVE_RECENT_WINDOW, LIVE_GUESTS };
 struct live_wish {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "core/log.h"
+#include "loader/run_time.h"
 
 #define SENTENCE_BYTES_MAX 4096
 #define REPEATS_REMEMBERED 256
@@ -240,9 +241,9 @@ static int inherit(struct policies *p)
 	return r;
 }
 
-static int renew(struct guards *guards)
+static int renew(const struct policies *p, struct guards *guards)
 {
-	return guards_renew(guards, clock_boot_ns() + POLICIES_LEASE_NS);
+	return guards_renew(guards, p->shed ? 0 : clock_boot_ns() + POLICIES_LEASE_NS);
 }
 
 void policies_disarm(struct policies *p)
@@ -274,7 +275,7 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 	if (p->next.guards) {
 		r = inherit(p);
 		if (r == 0)
-			r = renew(p->next.guards);
+			r = renew(p, p->next.guards);
 		if (r == 0)
 			r = guards_attach(p->next.guards, p->cgroup, reterr_failure);
 		if (r == 0)
@@ -303,11 +304,25 @@ void policies_renew(struct policies *p)
 {
 	if (disarmed_from_outside(p))
 		return;
-	int r = p->current.guards ? renew(p->current.guards) : 0;
+	int r = p->current.guards ? renew(p, p->current.guards) : 0;
 	if (r < 0 && !p->lease_failed)
 		log_error("the lease of the guards cannot be renewed, so they only watch: %s", strerror(-r));
 	p->lease_failed = r < 0;
 	policies_protect(p);
 	policies_check_groups(p);
 	policies_check_quarantines(p);
+}
+
+void policies_set_shed(struct policies *p, bool shed)
+{
+	if (p->shed == shed)
+		return;
+	p->shed = shed;
+	policies_renew(p);
+}
+
+int policies_run_time(const struct policies *p, uint64_t *ret_ns)
+{
+	*ret_ns = 0;
+	return p->current.guards ? guards_run_time(p->current.guards, ret_ns) : 0;
 }

@@ -39,6 +39,9 @@ void policies_tell(struct policies *p);                              /* the verd
 void policies_see(struct policies *p, const struct enrich_actor *a); /* with each event: who acted */
 /* Ends what an earlier picket of the instance left in the kernel, but keep, which may be NULL. */
 void policies_unpin_others(const char *instance, const struct guards *keep);
+/* Over the CPU budget they only tell: their lease is ended. */
+void policies_set_shed(struct policies *p, bool shed);
+int policies_run_time(const struct policies *p, uint64_t *ret_ns) must_check; /* of guards in the kernel, see meter.h */
 size_t policies_count(const struct policies *p);
 /* Does what an order of an operator says, "mode MODE POLICY", "release CGROUP" or "disarm"; adds a line about it. Returns whether it was done. */
 bool policies_carry_out(struct policies *p, struct str order, struct buf *answer);

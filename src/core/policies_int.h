@@ -79,6 +79,7 @@ struct policies {
 	size_t quarantine_count;
 	uint64_t spared_group; /* that was to be cut off last, and may not be: was told */
 	struct buf sentence;
+	bool shed;                                                 /* only tell, for now */
 	bool disarmed;                                             /* until picket starts again */
 	bool lease_failed;                                         /* and was told */
 	struct guard_protected_key protected[GUARD_PROTECTED_MAX]; /* as they were when last looked at */

@@ -2,6 +2,7 @@
 #include "core/privileges.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 
@@ -9,6 +10,8 @@
  * containers, and rule files on reload. NET_ADMIN: load guards of sockets anew on reload. KILL: kill after the fact. */
 static const cap_value_t kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_KILL};
 #define KEPT_WITHOUT_GUARDS (ARRAY_SIZE(kept) - 2)
+
+static const cap_value_t admin = CAP_SYS_ADMIN;
 
 static bool capability_is_kept(cap_value_t capability, size_t kept_count)
 {
@@ -49,6 +52,35 @@ int privileges_drop(bool guards)
 		    cap_set_flag(wanted, CAP_EFFECTIVE, 1, &kept[i], CAP_SET) < 0)
 			return -errno;
 	}
+	/* Permitted, but not in effect: for privileges_as_admin(). */
+	cap_flag_value_t permitted = CAP_CLEAR;
+	if (cap_get_flag(now, admin, CAP_PERMITTED, &permitted) == 0 && permitted == CAP_SET &&
+	    cap_set_flag(wanted, CAP_PERMITTED, 1, &admin, CAP_SET) < 0)
+		return -errno;
 	bounding_set_shrink(kept_count);
 	return cap_set_proc(wanted) < 0 ? -errno : 0;
+}
+
+static int admin_set(cap_flag_value_t value)
+{
+	_cleanup_(capabilities_free) cap_t caps = cap_get_proc();
+	if (!caps || cap_set_flag(caps, CAP_EFFECTIVE, 1, &admin, value) < 0)
+		return -errno;
+	return cap_set_proc(caps) < 0 ? -errno : 0;
+}
+
+static bool admin_is_set(void)
+{
+	_cleanup_(capabilities_free) cap_t caps = cap_get_proc();
+	cap_flag_value_t value = CAP_CLEAR;
+	return caps && cap_get_flag(caps, admin, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET;
+}
+
+int privileges_as_admin(int (*call)(void))
+{
+	bool raised = !admin_is_set() && admin_set(CAP_SET) == 0;
+	int r = call();
+	if (raised && admin_set(CAP_CLEAR) < 0)
+		abort(); /* nobody may go on with what was meant for one call */
+	return r;
 }

@@ -11,4 +11,7 @@
  * good (also over exec), and sets no_new_privs. Those that we do not have are not missed. Returns 0, -errno: something could not be given up. */
 int privileges_drop(bool guards) must_check;
 
+/* Calls with CAP_SYS_ADMIN in effect, which it otherwise is not; without the right to it, as it is. Returns what call does. */
+int privileges_as_admin(int (*call)(void)) must_check;
+
 #endif

@@ -107,6 +107,31 @@ static void add_rules(const struct painter *p, const cJSON *root)
 	buf_add_char(p->out, '\n');
 }
 
+static void add_budget(const struct painter *p, const cJSON *root)
+{
+	const cJSON *budget = cJSON_GetObjectItemCaseSensitive(root, "cpu_budget"), *step, *bpf;
+	if (!budget)
+		return;
+	label(p, "CPU");
+	buf_printf(p->out, "%.1f%% of one", number_of(budget, "used_percent"));
+	if (number_of(budget, "limit_percent") > 0)
+		buf_printf(p->out, ", of %.0f%% at most", number_of(budget, "limit_percent"));
+	bpf = cJSON_GetObjectItemCaseSensitive(budget, "bpf_percent");
+	if (cJSON_IsNumber(bpf))
+		buf_printf(p->out, "; %.1f%% in the kernel", bpf->valuedouble);
+	else
+		buf_add_text(p->out, "; in the kernel it is not measured");
+	bool any = false;
+	cJSON_ArrayForEach (step, cJSON_GetObjectItemCaseSensitive(budget, "given_up")) {
+		if (!cJSON_IsString(step))
+			continue;
+		buf_printf(p->out, "%s%s", any ? ", " : "; not watched for now: ", any ? "" : bad(p));
+		add_text(p, step->valuestring, 0);
+		any = true;
+	}
+	buf_printf(p->out, "%s\n", plain(p));
+}
+
 static void add_events(const struct painter *p, const cJSON *root)
 {
 	const cJSON *events = cJSON_GetObjectItemCaseSensitive(root, "events");
@@ -367,6 +392,7 @@ int report_add_text(struct str json, bool color, struct buf *out)
 	}
 	add_process(&p, root);
 	add_rules(&p, root);
+	add_budget(&p, root);
 	add_events(&p, root);
 	add_top(&p, root, "events", "by_type");
 	add_alerts(&p, root);

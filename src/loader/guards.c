@@ -13,6 +13,7 @@
 
 #include "loader/guards_int.h"
 #include "loader/owner.h"
+#include "loader/run_time_int.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wundef"
@@ -297,6 +298,15 @@ int guards_cgroup(const char *path, struct guard_cgroup *ret_cgroup)
 }
 
 /* ---- while they run ---- */
+
+/* Those that were found by their pins are another's, and run beside ours for a moment only. */
+int guards_run_time(const struct guards *g, uint64_t *ret_ns)
+{
+	if (g->bpf)
+		return run_time_of(g->bpf->obj, ret_ns);
+	*ret_ns = 0;
+	return 0;
+}
 
 int guards_renew(struct guards *g, uint64_t until_ns)
 {

@@ -18,6 +18,7 @@
 #include "loader/owner.h"
 #include "loader/probe.h"
 #include "loader/ring.h"
+#include "loader/run_time_int.h"
 #include "loader/sieve.h"
 #include "schema/sieve.h"
 #include "schema/wire.h"
@@ -574,6 +575,11 @@ size_t loader_sensors(const struct loader *l, struct loader_sensor_report *ret_r
 	for (size_t s = 0; s < count; s++)
 		ret_reports[s] = sensor_report(s, l->hooks[s], l->hook_errors[s]);
 	return count;
+}
+
+int loader_run_time(const struct loader *l, uint64_t *ret_ns)
+{
+	return run_time_of(l->bpf->obj, ret_ns);
 }
 
 /* ---- counters ---- */

@@ -3,6 +3,7 @@
  * act DEED ARGUMENT…: does what guards are asked about, and prints the error ("Success": none).
  *
  *	connect|bind|send IP PORT [TIMES]	of several times, also how many were denied
+ *	opens FILE				without end, until it is killed
  *	open|write|cut|exec FILE, rename FROM TO, unlink FILE, rmdir DIRECTORY
  *	trace PID, traceme
  *	module FILE, module-data, bpf-map
@@ -105,6 +106,13 @@ static int do_exec(char **argv)
 	return execv(argv[1], argv + 1);
 }
 
+static int do_opens(char **argv)
+{
+	for (;;)
+		close(do_open(argv));
+	return 0;
+}
+
 static int do_rename(char **argv)
 {
 	return rename(argv[1], argv[2]);
@@ -204,6 +212,7 @@ int main(int argc, char **argv)
 	        {"device", 1, do_open},
 	        {"cut", 1, do_cut},
 	        {"exec", 1, do_exec},
+	        {"opens", 1, do_opens},
 	        {"rename", 2, do_rename},
 	        {"unlink", 1, do_unlink},
 	        {"rmdir", 1, do_rmdir},
