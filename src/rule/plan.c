@@ -13,12 +13,14 @@
 #define COST_NUMBER 100
 #define COST_BEGINS 300 /* mostly getting it */
 #define COST_ENDS 300
+#define COST_PART 400 /* to get a part of a path is to get the path first */
 #define COST_SCAN 700
 #define COST_OTHER 2000
 #define CHANCE_TEXT 0.005
 #define CHANCE_LETTER 0.8 /* one letter says of what kind something is, and rules name the usual kind */
 #define CHANCE_NUMBER 0.05
 #define CHANCE_BOOL 0.5
+#define CHANCE_READ 0.9 /* files are mostly opened to be read */
 #define CHANCE_ORDER 0.6
 #define CHANCE_NOT_NEGATIVE 0.95 /* it did not fail */
 #define CHANCE_OTHER 0.2
@@ -180,11 +182,21 @@ static enum atom_kind kind_of(const struct cond_test *t)
 
 /* ---- adding atoms ---- */
 
+static bool is_plain_field(const struct expr *e)
+{
+	return e->kind == EXPR_FIELD && !e->ref.has_index && !e->ref.has_key;
+}
+
+static bool expr_equal(const struct expr *a, const struct expr *b)
+{
+	return a->number == b->number || (is_plain_field(a) && is_plain_field(b) && a->ref.id == b->ref.id);
+}
+
 static int input_add(struct plan_input **inputs, size_t *count, size_t *capacity, const struct atom *a,
                      uint32_t *ret_index)
 {
 	for (size_t i = 0; i < *count; i++) {
-		if ((*inputs)[i].expr->number == a->test->left->number) {
+		if (expr_equal((*inputs)[i].expr, a->test->left)) {
 			*ret_index = (uint32_t)i;
 			return 0;
 		}
@@ -441,6 +453,11 @@ int plan_finish(struct plan *p)
 
 static const struct formula formula_false = {.kind = FORMULA_FALSE}, formula_true = {.kind = FORMULA_TRUE, .chance = 1};
 
+static bool is_directory(const struct cond_test *t)
+{
+	return is_plain_field(t->left) && t->left->ref.id == FIELD_FD_DIRECTORY;
+}
+
 static double atom_cost(const struct plan *p, const struct atom *a)
 {
 	static const double groups[GROUP_KINDS] = {COST_BEGINS, COST_ENDS, COST_SCAN};
@@ -450,7 +467,7 @@ static double atom_cost(const struct plan *p, const struct atom *a)
 	case ATOM_NUMBER:
 		return COST_NUMBER;
 	case ATOM_TEXT:
-		return groups[p->groups[a->group].kind];
+		return is_directory(a->test) ? COST_PART : groups[p->groups[a->group].kind];
 	default:
 		return COST_OTHER;
 	}
@@ -470,6 +487,12 @@ static bool is_not_negative(const struct atom *a)
 	       literal_number(&t->operands[0].value, &number) && number == 0;
 }
 
+static bool is_read(const struct cond_test *t)
+{
+	return is_plain_field(t->left) && t->left->ref.id == FIELD_EVT_IS_OPEN_READ && t->op == OP_EQ &&
+	       t->literal_count == 1 && t->operands[0].value.kind == VALUE_BOOL && t->operands[0].value.boolean;
+}
+
 static double atom_chance(const struct atom *a)
 {
 	bool negated = a->test->op == OP_NE;
@@ -484,7 +507,7 @@ static double atom_chance(const struct atom *a)
 	if (a->kind == ATOM_OTHER)
 		return negated ? 1 - CHANCE_OTHER : CHANCE_OTHER;
 	if (type_class(a->test->left->type) == CLASS_BOOL)
-		return CHANCE_BOOL;
+		return is_read(a->test) ? CHANCE_READ : CHANCE_BOOL;
 	if (a->test->op >= OP_LT && a->test->op <= OP_GE)
 		return CHANCE_ORDER;
 	return negated ? 1 - CHANCE_NUMBER : CHANCE_NUMBER;
@@ -531,6 +554,104 @@ static int formula_keep(struct plan *p, const struct formula *f, const struct fo
 	return 0;
 }
 
+static int formula_of_atom(struct plan *p, struct cond_test *t, const struct formula **ret_formula)
+{
+	struct formula f = {.kind = FORMULA_ATOM};
+	int r = atom_add(p, t, &f.atom);
+	if (r < 0)
+		return r;
+	f.cost = atom_cost(p, &p->atoms[f.atom]);
+	f.chance = atom_chance(&p->atoms[f.atom]);
+	return formula_keep(p, &f, ret_formula);
+}
+
+/* ---- a directory's name is where the file's begins ----
+ * Names are asked for by most rules about files, and all that they may begin with is sought at once. So a test of fd.directory
+ * is joined with one that fd.name begins so: it means the same, and the directory is hardly ever needed. */
+
+#define BEGINNINGS_MAX 16 /* of one test */
+
+static bool directory_begins_name(const struct plan *p, const struct formula *f)
+{
+	const struct atom *a = &p->atoms[f->atom];
+	const struct cond_test *t = a->test;
+	if (a->kind != ATOM_TEXT || !is_directory(t) || t->literal_count > BEGINNINGS_MAX ||
+	    (t->op != OP_EQ && t->op != OP_IN && t->op != OP_STARTSWITH))
+		return false;
+	for (size_t i = 0; i < t->literal_count; i++)
+		if (t->operands[i].value.str.length < 2) /* "/" is also that of a name without any */
+			return false;
+	return true;
+}
+
+static const struct expr *plan_name(struct plan *p)
+{
+	const struct field_ref ref = {.id = FIELD_FD_NAME};
+	struct expr *e = p->name ? NULL : arena_new(&p->arena, struct expr);
+	if (e) {
+		*e = (struct expr){.kind = EXPR_FIELD,
+		                   .name = str_from(field_get_info(ref.id)->name),
+		                   .type = field_ref_type(&ref),
+		                   .many = MANY_ONE,
+		                   .ref = ref,
+		                   .number = SIZE_MAX}; /* no cache has it */
+		p->name = e;
+	}
+	return p->name;
+}
+
+static struct cond_test *beginning_new(struct plan *p, const struct cond_test *of, size_t literal)
+{
+	struct cond_test *t = arena_new(&p->arena, struct cond_test);
+	const struct expr *name = plan_name(p);
+	if (!t || !name)
+		return NULL;
+	*t = (struct cond_test){.source = of->source,
+	                        .at = of->at,
+	                        .op_at = of->op_at,
+	                        .left = (struct expr *)name,
+	                        .op = OP_STARTSWITH,
+	                        .literals = of->literals + literal,
+	                        .operands = of->operands + literal,
+	                        .literal_count = 1};
+	return t;
+}
+
+static int formula_of_beginning(struct plan *p, const struct cond_test *of, size_t literal,
+                                const struct formula **ret_formula)
+{
+	static const char mark = '~'; /* no other key begins so */
+	struct str text = of->operands[literal].value.str;
+	_cleanup_(buf_done) struct buf key;
+	buf_init(&key, PLAN_BYTES_MAX);
+	buf_add(&key, &mark, 1);
+	buf_add(&key, text.data, text.length);
+	int r = buf_error(&key);
+	if (r < 0)
+		return r;
+	*ret_formula = map_get(&p->made, buf_str(&key));
+	if (*ret_formula)
+		return 0;
+	struct cond_test *t = beginning_new(p, of, literal);
+	r = t ? formula_of_atom(p, t, ret_formula) : -ENOMEM;
+	return r < 0 ? r : map_put(&p->made, buf_str(&key), (void *)*ret_formula, NULL);
+}
+
+static int formula_join(struct plan *p, enum formula_kind kind, const struct formula *const *operands, size_t count,
+                        const struct formula **ret_formula);
+
+static int formula_with_name(struct plan *p, const struct cond_test *t, const struct formula *directory,
+                             const struct formula **ret_formula)
+{
+	const struct formula *beginnings[BEGINNINGS_MAX], *both[2] = {NULL, directory};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < t->literal_count; i++)
+		r = formula_of_beginning(p, t, i, &beginnings[i]);
+	if (r == 0)
+		r = formula_join(p, FORMULA_OR, beginnings, t->literal_count, &both[0]);
+	return r < 0 ? r : formula_join(p, FORMULA_AND, both, ARRAY_SIZE(both), ret_formula);
+}
+
 static int formula_of_test(struct plan *p, struct cond_test *t, const struct event_info *type,
                            const struct formula **ret_formula)
 {
@@ -539,13 +660,13 @@ static int formula_of_test(struct plan *p, struct cond_test *t, const struct eve
 		*ret_formula = holds ? &formula_true : &formula_false;
 		return 0;
 	}
-	struct formula f = {.kind = FORMULA_ATOM};
-	int r = atom_add(p, t, &f.atom);
-	if (r < 0)
-		return r;
-	f.cost = atom_cost(p, &p->atoms[f.atom]);
-	f.chance = atom_chance(&p->atoms[f.atom]);
-	return formula_keep(p, &f, ret_formula);
+	const struct formula *f;
+	int r = formula_of_atom(p, t, &f);
+	if (r == 0 && directory_begins_name(p, f))
+		r = formula_with_name(p, t, f, &f);
+	if (r == 0)
+		*ret_formula = f;
+	return r;
 }
 
 static int formula_of_not(struct plan *p, const struct formula *item, const struct formula **ret_formula)
@@ -615,9 +736,6 @@ static size_t operand_count(const struct formula *item, enum formula_kind kind)
 		return 0;
 	return item->kind == kind ? item->count : 1;
 }
-
-static int formula_join(struct plan *p, enum formula_kind kind, const struct formula *const *operands, size_t count,
-                        const struct formula **ret_formula);
 
 static bool has_part(const struct formula *f, const struct formula *wanted)
 {

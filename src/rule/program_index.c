@@ -53,9 +53,23 @@ static bool atom_drives(const struct plan *p, const struct formula *f)
 	return a->set || (a->kind == ATOM_TEXT && p->groups[a->group].kind == GROUP_BEGINS);
 }
 
-static bool is_better(const struct found *a, const struct found *b)
+/* Of a's functions, how many are not needed anyway. */
+static size_t functions_more(const struct found *a, const struct found *needed)
 {
-	return a->function_count != b->function_count ? a->function_count < b->function_count : a->count < b->count;
+	size_t more = 0;
+	for (size_t i = 0; i < a->function_count; i++) {
+		size_t at = 0;
+		while (at < needed->function_count && needed->functions[at] != a->functions[i])
+			at++;
+		more += at == needed->function_count;
+	}
+	return more;
+}
+
+static bool is_better(const struct found *a, const struct found *b, const struct found *needed)
+{
+	size_t more_a = functions_more(a, needed), more_b = functions_more(b, needed);
+	return more_a != more_b ? more_a < more_b : a->count < b->count;
 }
 
 static bool find_drivers(const struct plan *p, const struct formula *f, struct found *found);
@@ -67,7 +81,7 @@ static bool find_of_and(const struct plan *p, const struct formula *f, struct fo
 	bool any = false;
 	for (size_t i = 0; i < f->count; i++) {
 		struct found one = {0};
-		if (!find_drivers(p, f->items[i], &one) || (any && !is_better(&one, &best)))
+		if (!find_drivers(p, f->items[i], &one) || (any && !is_better(&one, &best, found)))
 			continue;
 		best = one;
 		any = true;

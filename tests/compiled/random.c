@@ -457,6 +457,25 @@ static void answer(struct rng *r, enum field_type type, struct arena *arena, str
 }
 
 static void get(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
+                struct value *ret_value);
+
+/* As of a real event, it is where the name begins, or there is none. */
+static void get_directory(const struct field_source *source, struct rng *r, struct arena *arena,
+                          struct value *ret_value)
+{
+	const struct field_ref name = {.id = FIELD_FD_NAME};
+	if (rng_below(r, 6) == 0)
+		return;
+	get(source, &name, arena, ret_value);
+	if (ret_value->kind != VALUE_STR || rng_below(r, 4) == 0)
+		return;
+	size_t end = ret_value->str.length;
+	while (end > 0 && ret_value->str.data[end - 1] != '/')
+		end--;
+	ret_value->str = end > 1 ? str_make(ret_value->str.data, end - 1) : STR("/");
+}
+
+static void get(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
                 struct value *ret_value)
 {
 	const struct random_source *s = (const struct random_source *)(const void *)source;
@@ -466,6 +485,10 @@ static void get(const struct field_source *source, const struct field_ref *ref, 
 	r.state += (uint64_t)ref->id * 0x9e3779b97f4a7c15ull + ref->index + ref->has_index * 77u +
 	           ref->key.length * 1001u + 1;
 	rng_next(&r);
+	if (ref->id == FIELD_FD_DIRECTORY) {
+		get_directory(source, &r, arena, ret_value);
+		return;
+	}
 	if (ref->id == FIELD_EVT_TYPE) {
 		ret_value->kind = VALUE_STR;
 		ret_value->str = str_from(s->type);

@@ -750,6 +750,46 @@ static void test_falco_rules(void **state)
 	load_falco(names, 2, 56);
 }
 
+/* ---- directories, which compiled rules look for at the beginning of names ---- */
+
+static void assert_both_match(const struct rule_set *set, struct rule_programs *programs, const char *name,
+                              const char *directory, size_t expected)
+{
+	char name_pair[64], directory_pair[64];
+	const struct rule *matched[8];
+	snprintf(name_pair, sizeof(name_pair), "fd.name=%s", name);
+	snprintf(directory_pair, sizeof(directory_pair), "fd.directory=%s", directory);
+	const char *const pairs[] = {"evt.type=open", name_pair, directory_pair, NULL};
+	struct pairs_source source = {.source = {.get = pairs_get}, .pairs = pairs};
+	_cleanup_(arena_done) struct arena arena;
+	arena_init(&arena, 0x10000);
+	assert_int_equal(rule_set_match(set, EVENT_open, &source.source, &arena, MATCH_ALL, matched, 8), expected);
+	assert_int_equal(rule_programs_match(programs, EVENT_open, &source.source, &arena, MATCH_ALL, matched, 8),
+	                 expected);
+}
+
+static void test_directories(void **state)
+{
+	struct loaded l = load_text(RULE("A", "evt.type = open and fd.directory in (/etc/pam.d, /tmp)") //
+	                            RULE("B", "evt.type = open and fd.directory = /")                   //
+	                            RULE("C", "evt.type = open and not fd.directory startswith /tm")    //
+	                            RULE("D", "evt.type = open and fd.name startswith /tmp/x")          //
+	                            RULE("E", "evt.type = open and fd.directory != /tmp"));
+	struct rule_programs *programs;
+	(void)state;
+	assert_int_equal(l.compiled, 0);
+	assert_int_equal(rule_programs_new(l.set, &programs), 0);
+	assert_both_match(l.set, programs, "/tmp/x", "/tmp", 2);             /* A D */
+	assert_both_match(l.set, programs, "/tmp", "/tmp", 1);               /* A: the directory itself */
+	assert_both_match(l.set, programs, "/tmpx/y", "/tmpx", 1);           /* E */
+	assert_both_match(l.set, programs, "/tmp/a/b", "/tmp/a", 1);         /* E */
+	assert_both_match(l.set, programs, "/etc/pam.d/s", "/etc/pam.d", 3); /* A C E */
+	assert_both_match(l.set, programs, "/x", "/", 3);                    /* B C E */
+	assert_both_match(l.set, programs, "x", "/", 3);                     /* the same: a name without a slash */
+	rule_programs_free(programs);
+	loaded_done(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -773,6 +813,7 @@ int main(void)
 	        cmocka_unit_test(test_file_that_changes_another),
 	        cmocka_unit_test(test_directory_in_alphabetical_order),
 	        cmocka_unit_test(test_file_that_cannot_be_read),
+	        cmocka_unit_test(test_directories),
 	        cmocka_unit_test(test_falco_rules),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
