@@ -3,13 +3,15 @@
  * What judging costs: a capture is read and enriched, and each event judged by no rules, by the reference evaluator, and by
  * compiled rules, in turns. Processor time of the user half; medians; less the time without rules.
  *
- * usage: bench/rules CAPTURE PASSES RULES…
+ * usage: bench/rules [-l] [-n] CAPTURE PASSES RULES…
+ *        -l: as one line of name=value, times in microseconds an event; -n: without the reference evaluator
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/pipeline.h"
 #include "event/capture.h"
@@ -25,6 +27,7 @@ struct bench {
 	enum mode mode;
 	struct rule_set *set;
 	struct rule_programs *programs;
+	double make_ms; /* compiling, verifying, loading */
 	uint64_t events, matches;
 };
 
@@ -106,42 +109,85 @@ static int load(struct bench *b, char **paths, int count)
 	for (size_t i = 0; r == 0 && i < rule_programs_problems(b->programs)->count; i++)
 		fprintf(stderr, "%s\n", rule_programs_problems(b->programs)->items[i].text);
 	diag_list_done(&diags);
-	if (r == 0)
-		printf("%zu rules; compiled, verified and loaded in %.1f ms\n", rule_set_count(b->set),
-		       (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6);
+	b->make_ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
 	return r;
+}
+
+/* ---- what it came to ---- */
+static double seconds[MODES][PASSES_MAX]; /* by mode and pass; after sort(), ascending */
+
+static void sort(int passes)
+{
+	for (int mode = 0; mode < MODES; mode++)
+		qsort(seconds[mode], (size_t)passes, sizeof(double), by_value);
+}
+
+/* Of judging alone, in microseconds an event. */
+static double judging_us(const struct bench *b, int mode, int pass)
+{
+	return (seconds[mode][pass] - seconds[MODE_NONE][pass]) * 1e6 / (double)b->events;
+}
+
+static void print_line(const struct bench *b, int passes, bool reference)
+{
+	printf("events=%llu rules=%zu make_ms=%.1f read_us=%.3f", (unsigned long long)b->events, rule_set_count(b->set),
+	       b->make_ms, seconds[MODE_NONE][passes / 2] * 1e6 / (double)b->events);
+	if (reference)
+		printf(" reference_us=%.3f", judging_us(b, MODE_REFERENCE, passes / 2));
+	printf(" compiled_us=%.3f least_us=%.3f matches=%llu\n", judging_us(b, MODE_COMPILED, passes / 2),
+	       judging_us(b, MODE_COMPILED, 0), (unsigned long long)b->matches);
+}
+
+static void print_table(const struct bench *b, int passes, bool reference, const uint64_t *matches)
+{
+	printf("%zu rules; compiled, verified and loaded in %.1f ms\n", rule_set_count(b->set), b->make_ms);
+	printf("%llu events, medians of %d passes, user time\n\n| judged by | s | µs an event | matches |\n|---|---:|---:|---:|\n",
+	       (unsigned long long)b->events, passes);
+	for (int mode = 0; mode < MODES; mode++)
+		if (mode != MODE_REFERENCE || reference)
+			printf("| %s | %.3f | %.3f | %llu |\n", mode_names[mode], seconds[mode][passes / 2],
+			       mode ? judging_us(b, mode, passes / 2)
+			            : seconds[mode][passes / 2] * 1e6 / (double)b->events,
+			       (unsigned long long)matches[mode]);
+}
+
+static int run(struct bench *b, const char *capture, int passes, bool reference, bool line)
+{
+	uint64_t matches[MODES] = {0};
+	for (int i = 0; i < passes; i++)
+		for (b->mode = MODE_NONE; b->mode < MODES; b->mode++) {
+			if (b->mode == MODE_REFERENCE && !reference)
+				continue;
+			if (pass(b, capture, &seconds[b->mode][i]) < 0)
+				return 1;
+			matches[b->mode] = b->matches;
+		}
+	sort(passes);
+	if (line)
+		print_line(b, passes, reference);
+	else
+		print_table(b, passes, reference, matches);
+	return reference && matches[MODE_REFERENCE] != matches[MODE_COMPILED];
 }
 
 int main(int argc, char **argv)
 {
-	static double seconds[MODES][PASSES_MAX];
 	struct bench b = {0};
-	if (argc < 4) {
-		fprintf(stderr, "usage: bench/rules CAPTURE PASSES RULES...\n");
+	bool line = false, reference = true, wrong = false;
+	for (int option; (option = getopt(argc, argv, "ln")) != -1;) {
+		line |= option == 'l';
+		reference &= option != 'n';
+		wrong |= option == '?';
+	}
+	if (wrong || argc - optind < 3) {
+		fprintf(stderr, "usage: bench/rules [-l] [-n] CAPTURE PASSES RULES...\n");
 		return 2;
 	}
-	unsigned long wanted = strtoul(argv[2], NULL, 10);
+	unsigned long wanted = strtoul(argv[optind + 1], NULL, 10);
 	int passes = (int)MAX(MIN(wanted, (unsigned long)PASSES_MAX), 1ul);
-	if (load(&b, argv + 3, argc - 3) < 0)
-		return 1;
-	uint64_t matches[MODES] = {0};
-	for (int i = 0; i < passes; i++) {
-		for (b.mode = MODE_NONE; b.mode < MODES; b.mode++) {
-			if (pass(&b, argv[1], &seconds[b.mode][i]) < 0)
-				return 1;
-			matches[b.mode] = b.matches;
-		}
-	}
-	printf("%llu events, medians of %d passes, user time\n\n| judged by | s | µs an event | matches |\n|---|---:|---:|---:|\n",
-	       (unsigned long long)b.events, passes);
-	for (int mode = 0; mode < MODES; mode++)
-		qsort(seconds[mode], (size_t)passes, sizeof(double), by_value);
-	double none = seconds[MODE_NONE][passes / 2];
-	for (int mode = 0; mode < MODES; mode++)
-		printf("| %s | %.3f | %.3f | %llu |\n", mode_names[mode], seconds[mode][passes / 2],
-		       (seconds[mode][passes / 2] - (mode ? none : 0)) * 1e6 / (double)b.events,
-		       (unsigned long long)matches[mode]);
+	int code =
+	        load(&b, argv + optind + 2, argc - optind - 2) < 0 ? 1 : run(&b, argv[optind], passes, reference, line);
 	rule_programs_free(b.programs);
 	rule_set_free(b.set);
-	return matches[MODE_REFERENCE] != matches[MODE_COMPILED];
+	return code;
 }

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What bench/run-vm runs.
-build/bench/vm.bpf.o: bench/vm.bpf.c bench/kernels.h Makefile
+# What the scripts of bench/ run.
+build/bench/%.bpf.o: bench/%.bpf.c bench/kernels.h Makefile
 	@mkdir -p $(@D)
 	@echo "  BPF     $@"
 	@$(CLANG) $(bpf_flags) -c $< -o $@
+build/bench/floor: bench/floor.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -lbpf
 build/bench/vm: bench/vm.c bench/vm_native.c bench/vm_native.h bench/kernels.h build/bench/vm.bpf.o \
 		$(foreach r,vm base,build/release/$(r).a)
 	@mkdir -p $(@D)

@@ -124,11 +124,12 @@ regen: build/tools/gen_reference build/tools/gen_vm_cases ## make the generated 
 	@mkdir -p docs/reference
 	@build/tools/gen_reference docs/reference
 	@build/tools/gen_vm_cases tests/vm
-bench: ## measure what picket costs, against no agent in the same run (root); BENCH_SECONDS, PICKET_FALCO_RULES
+bench: ## measure what picket costs, against no agent in the same run (root); BENCH_SECONDS, PICKET_FALCO_RULES, BENCH_WRITE=--write
 	@tools/deps bench
-	$(build_all) build/picket build/bench/workload build/bench/vm
-	@bench/run-vm
-	@bench/run
+	$(build_all) build/picket $(addprefix build/bench/,workload vm rules floor floor.bpf.o)
+	@bench/run-vm $(BENCH_WRITE)
+	@bench/run-rules $(BENCH_WRITE)
+	@bench/run $(BENCH_WRITE)
 
 # ---- to install it ----
 # The rules stand in a fixed place, where picket looks for them; the rest goes below PREFIX.

@@ -232,9 +232,10 @@ static _Noreturn void become_picket(const struct stage *s, const char *picket, c
                                     const char *const *more, const char *own, const char *alerts, const char *errors)
 {
 	const char *argv[ARGUMENTS_MAX + 1] = {
-	        picket,     "run", "--no-color", "--match", "all", "--status-socket", "none", "--stats", "--cgroup",
-	        s->cgroup,  "-r",  own,          "-r",      rules, "--json",          "-o",   alerts,    "-a",
-	        more_fields};
+	        picket, "run",     "--no-color",   "--match", "all",      "--status-socket",
+	        "none", "--stats", "--cpu-budget", "0",       "--cgroup", s->cgroup,
+	        "-r",   own,       "-r",           rules,     "--json",   "-o",
+	        alerts, "-a",      more_fields};
 	size_t count = 0;
 	while (argv[count])
 		count++;
