@@ -10,7 +10,7 @@
 #define FIRST "picket-state 1"
 
 static const char *const roles[STORE_ROLES] = {
-        [STORE_NEXT] = "next", [STORE_CURRENT] = "current", [STORE_GOOD] = "good"};
+        [STORE_NEXT] = "next", [STORE_CURRENT] = "current", [STORE_GOOD] = "good", [STORE_BEFORE] = "before"};
 
 const char *store_role_name(enum store_role role)
 {

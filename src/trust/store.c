@@ -395,32 +395,54 @@ int store_accept(struct store *s, const struct bundle *b, uint64_t now_s, struct
 	return r;
 }
 
-/* from takes the place of to; it keeps its own, if it is to. */
-static int move(struct store *s, enum store_role from, enum store_role to, bool keep, const char *what, uint64_t now_s,
-                struct str evidence)
-{
-	struct store_state next = s->state;
-	if (next.roles[from].version == 0)
-		return -ENOENT;
-	next.roles[to] = next.roles[from];
-	if (!keep)
-		next.roles[from] = (struct store_entry){0};
-	return commit_and_sweep(s, &next, what, now_s, evidence);
-}
-
 int store_promote(struct store *s, uint64_t now_s, struct str evidence)
 {
-	return move(s, STORE_NEXT, STORE_CURRENT, false, "promoted", now_s, evidence);
+	struct store_state next = s->state;
+	if (next.roles[STORE_NEXT].version == 0)
+		return -ENOENT;
+	next.roles[STORE_CURRENT] = next.roles[STORE_NEXT];
+	next.roles[STORE_NEXT] = (struct store_entry){0};
+	return commit_and_sweep(s, &next, "promoted", now_s, evidence);
 }
 
 int store_confirm(struct store *s, uint64_t now_s, struct str evidence)
 {
-	return move(s, STORE_CURRENT, STORE_GOOD, true, "confirmed", now_s, evidence);
+	struct store_state next = s->state;
+	if (next.roles[STORE_CURRENT].version == 0)
+		return -ENOENT;
+	if (store_state_is_unproved(&next)) {
+		next.roles[STORE_BEFORE] = next.roles[STORE_GOOD];
+		next.roles[STORE_GOOD] = next.roles[STORE_CURRENT];
+	}
+	return commit_and_sweep(s, &next, "confirmed", now_s, evidence);
+}
+
+bool store_state_is_unproved(const struct store_state *s)
+{
+	const struct store_entry *current = &s->roles[STORE_CURRENT], *good = &s->roles[STORE_GOOD];
+	return current->version > 0 && !(good->version > 0 && digest_equal(&current->id, &good->id));
 }
 
 int store_roll_back(struct store *s, uint64_t now_s, struct str evidence)
 {
-	return move(s, STORE_GOOD, STORE_CURRENT, true, "rolled-back", now_s, evidence);
+	struct store_state next = s->state;
+	if (!store_state_is_unproved(&next)) {
+		if (next.roles[STORE_BEFORE].version == 0)
+			return -ENOENT;
+		next.roles[STORE_GOOD] = next.roles[STORE_BEFORE];
+		next.roles[STORE_BEFORE] = (struct store_entry){0};
+	}
+	next.roles[STORE_CURRENT] = next.roles[STORE_GOOD];
+	return commit_and_sweep(s, &next, "rolled-back", now_s, evidence);
+}
+
+int store_dismiss(struct store *s, uint64_t now_s, struct str evidence)
+{
+	struct store_state next = s->state;
+	if (next.roles[STORE_NEXT].version == 0)
+		return -ENOENT;
+	next.roles[STORE_NEXT] = (struct store_entry){0};
+	return commit_and_sweep(s, &next, "dismissed", now_s, evidence);
 }
 
 int store_note(struct store *s, const char *what, uint64_t now_s, struct str evidence)

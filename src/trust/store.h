@@ -7,6 +7,8 @@
  *	bundles/ID	the bundles that state names, each in its one-file form under its manifest's hash
  *	history		a line for each thing that was done, chained by hashes; only appended to; history.1: the lines before
  *	lock		held by who changes something
+ *	boot		see boot.h
+ *	running		held by the picket that runs what is current
  *
  * Each change is a line of the history, then a new state: power may fail at any instruction, and what is found afterwards
  * is the old state or the new one, and at most one line too many. Then the next change says so in a line of its own.
@@ -24,6 +26,7 @@ enum store_role {
 	STORE_NEXT,    /* accepted, not in force */
 	STORE_CURRENT, /* in force */
 	STORE_GOOD,    /* the last that proved itself */
+	STORE_BEFORE,  /* the one that did so before it */
 	STORE_ROLES
 };
 const char *store_role_name(enum store_role role); /* "next" … */
@@ -69,9 +72,14 @@ int store_open_bundle(const struct store *s, enum store_role role, struct diag_l
 
 /* The bundle becomes next, its version the newest seen. -ENOSPC also: too many names. */
 int store_accept(struct store *s, const struct bundle *b, uint64_t now_s, struct str evidence) must_check;
-int store_promote(struct store *s, uint64_t now_s, struct str evidence) must_check;   /* next → current; -ENOENT */
-int store_confirm(struct store *s, uint64_t now_s, struct str evidence) must_check;   /* current → good; -ENOENT */
-int store_roll_back(struct store *s, uint64_t now_s, struct str evidence) must_check; /* good → current; -ENOENT */
+int store_promote(struct store *s, uint64_t now_s, struct str evidence) must_check; /* next → current; -ENOENT */
+int store_confirm(struct store *s, uint64_t now_s, struct str evidence) must_check; /* current → good → before */
+/* What has not proved itself gives way to the good one, or to none if there is none; the good one to that before. -ENOENT: there
+ * is nothing to go back to. */
+int store_roll_back(struct store *s, uint64_t now_s, struct str evidence) must_check;
+int store_dismiss(struct store *s, uint64_t now_s, struct str evidence) must_check; /* no next any more; -ENOENT */
+/* Does something else run than what has proved itself? */
+bool store_state_is_unproved(const struct store_state *s);
 /* Only a line; what: a word. */
 int store_note(struct store *s, const char *what, uint64_t now_s, struct str evidence) must_check;
 /* The newest time seen becomes now_s, though it is earlier: the clock had been wrong. */

@@ -13,6 +13,7 @@
  *	diff.c		what changes between two bundles;  diff_rule.c: in their rules
  *	gate.c		the steps that a bundle passes;  gate_rules.c: those about rules
  *	history.c	the log: chained, only appended to
+ *	boot.c		how starts fare
  *	store.c		bundles on disk, and which of them is what;  state.c: the file that says so
  */
 #ifndef PICKET_TRUST_TRUST_INT_H

@@ -74,6 +74,10 @@ static uint64_t newest_of(const struct store *s)
 	return e ? e->version : 0;
 }
 
+static void flip_in(const char *path, size_t at);
+static size_t size_of(const char *path);
+static void prepare_first(const struct world *w);
+
 /* ---- what it is for ---- */
 
 static void test_roles(void **state)
@@ -103,6 +107,90 @@ static void test_roles(void **state)
 	assert_int_equal(newest_of(s), 2);
 	assert_int_equal(store_state(s)->time_s, NOW + 5);
 	assert_int_equal(store_state(s)->history_count, 6);
+}
+
+/* What has not proved itself gives way to what has; that, to what did so before it; and then there is nothing left. */
+static void test_ways_back(void **state)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(store_closep) struct store *s = NULL;
+	(void)state;
+	world_init(&w);
+	s = open_store(w.store, STORE_WRITE);
+	assert_int_equal(store_roll_back(s, NOW, EVIDENCE), -ENOENT);
+	assert_false(store_state_is_unproved(store_state(s)));
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(store_accept(s, w.bundles[i], NOW, EVIDENCE), 0);
+		assert_int_equal(store_promote(s, NOW, EVIDENCE), 0);
+		assert_true(store_state_is_unproved(store_state(s)));
+		if (i < 2)
+			assert_int_equal(store_confirm(s, NOW, EVIDENCE), 0);
+	}
+	assert_int_equal(store_roll_back(s, NOW, EVIDENCE), 0);
+	assert_int_equal(version_of(s, STORE_CURRENT), 2);
+	assert_int_equal(version_of(s, STORE_BEFORE), 1);
+	assert_int_equal(store_roll_back(s, NOW, EVIDENCE), 0);
+	assert_int_equal(version_of(s, STORE_CURRENT), 1);
+	assert_int_equal(version_of(s, STORE_GOOD), 1);
+	assert_int_equal(version_of(s, STORE_BEFORE), 0);
+	assert_int_equal(store_roll_back(s, NOW, EVIDENCE), -ENOENT);
+	assert_int_equal(store_confirm(s, NOW, EVIDENCE), 0);
+	assert_int_equal(version_of(s, STORE_BEFORE), 0);
+}
+
+/* The first content has nothing behind it: then none is current. */
+static void test_first_gives_way(void **state)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(store_closep) struct store *s = NULL;
+	(void)state;
+	world_init(&w);
+	prepare_first(&w);
+	s = open_store(w.store, STORE_WRITE);
+	assert_int_equal(store_roll_back(s, NOW, EVIDENCE), 0);
+	assert_int_equal(version_of(s, STORE_CURRENT), 0);
+	assert_int_equal(newest_of(s), 1);
+	assert_int_equal(store_dismiss(s, NOW, EVIDENCE), -ENOENT);
+	assert_int_equal(store_accept(s, w.bundles[1], NOW, EVIDENCE), 0);
+	assert_int_equal(store_dismiss(s, NOW, EVIDENCE), 0);
+	assert_int_equal(version_of(s, STORE_NEXT), 0);
+	assert_int_equal(newest_of(s), 2);
+}
+
+static int open_bundle_told(const struct store *s, const char *told)
+{
+	_cleanup_(diag_list_done) struct diag_list diags;
+	_cleanup_(bundle_freep) struct bundle *b = NULL;
+	diag_list_init(&diags, 10);
+	int r = store_open_bundle(s, STORE_NEXT, &diags, &b);
+	if (r < 0 && told)
+		assert_told(&diags, told);
+	return r;
+}
+
+/* What is kept is verified each time that it is taken out: each byte of it. */
+static void test_kept_bundle_is_verified(void **state)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(store_closep) struct store *s = NULL;
+	_cleanup_(buf_done) struct buf path;
+	(void)state;
+	world_init(&w);
+	s = open_store(w.store, STORE_WRITE);
+	assert_int_equal(open_bundle_told(s, NULL), -ENOENT);
+	assert_int_equal(store_accept(s, w.bundles[0], NOW, EVIDENCE), 0);
+	assert_int_equal(open_bundle_told(s, NULL), 0);
+	buf_init(&path, PATH_MAX);
+	buf_printf(&path, "%s/bundles/", w.store);
+	digest_add(&w.bundles[0]->id, DIGEST_HEX, &path);
+	for (size_t at = 0; at < size_of(path.data); at++) {
+		flip_in(path.data, at);
+		assert_int_equal(open_bundle_told(s, ""), -EINVAL);
+		flip_in(path.data, at);
+	}
+	assert_int_equal(open_bundle_told(s, NULL), 0);
+	unlink(path.data);
+	assert_int_equal(open_bundle_told(s, "cannot be read"), -EINVAL);
 }
 
 /* Bundles that nothing names are taken away; the others can be read. */
@@ -361,6 +449,11 @@ static int change_roll_back(struct store *s, const struct world *w)
 	(void)w;
 	return store_roll_back(s, NOW, EVIDENCE);
 }
+static int change_dismiss(struct store *s, const struct world *w)
+{
+	(void)w;
+	return store_dismiss(s, NOW, EVIDENCE);
+}
 static int change_note(struct store *s, const struct world *w)
 {
 	(void)w;
@@ -384,6 +477,26 @@ static void prepare_all_roles(const struct world *w)
 	assert_int_equal(store_accept(s, w->bundles[1], NOW, EVIDENCE), 0);
 	assert_int_equal(store_promote(s, NOW, EVIDENCE), 0);
 	assert_int_equal(store_accept(s, w->bundles[2], NOW, EVIDENCE), 0);
+}
+
+/* current 1, which has not proved itself, and nothing to go back to */
+static void prepare_first(const struct world *w)
+{
+	prepare_new(w);
+	_cleanup_(store_closep) struct store *s = open_store(w->store, STORE_WRITE);
+	assert_int_equal(store_accept(s, w->bundles[0], NOW, EVIDENCE), 0);
+	assert_int_equal(store_promote(s, NOW, EVIDENCE), 0);
+}
+
+/* current and good 2, before 1 */
+static void prepare_proved(const struct world *w)
+{
+	prepare_new(w);
+	make_store(w);
+	_cleanup_(store_closep) struct store *s = open_store(w->store, STORE_WRITE);
+	assert_int_equal(store_accept(s, w->bundles[1], NOW, EVIDENCE), 0);
+	assert_int_equal(store_promote(s, NOW, EVIDENCE), 0);
+	assert_int_equal(store_confirm(s, NOW, EVIDENCE), 0);
 }
 
 /* The next line begins a new file. */
@@ -513,11 +626,9 @@ static void fail_everywhere(const struct world *w, void (*prepare)(const struct 
 	print_message("# %s: %zu steps, %zu cases: %zu old, %zu new\n", change->name, steps, f.cases, f.olds, f.news);
 }
 
-static const struct change changes[] = {{"accept", change_accept},
-                                        {"promote", change_promote},
-                                        {"confirm", change_confirm},
-                                        {"roll back", change_roll_back},
-                                        {"note", change_note}};
+static const struct change changes[] = {{"accept", change_accept},   {"promote", change_promote},
+                                        {"confirm", change_confirm}, {"roll back", change_roll_back},
+                                        {"dismiss", change_dismiss}, {"note", change_note}};
 
 static void test_power_fails(void **state)
 {
@@ -528,6 +639,8 @@ static void test_power_fails(void **state)
 		fail_everywhere(&w, prepare_all_roles, &changes[i], POWER_CUT);
 	fail_everywhere(&w, prepare_new, &changes[0], POWER_CUT);
 	fail_everywhere(&w, prepare_full_history, &changes[0], POWER_CUT);
+	fail_everywhere(&w, prepare_first, &(struct change){"withdraw", change_roll_back}, POWER_CUT);
+	fail_everywhere(&w, prepare_proved, &(struct change){"roll back what is good", change_roll_back}, POWER_CUT);
 }
 
 static void test_disk_is_full_once(void **state)
@@ -638,6 +751,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_roles),
+	        cmocka_unit_test(test_ways_back),
+	        cmocka_unit_test(test_first_gives_way),
+	        cmocka_unit_test(test_kept_bundle_is_verified),
 	        cmocka_unit_test(test_bundles),
 	        cmocka_unit_test(test_time),
 	        cmocka_unit_test(test_names_are_limited),
