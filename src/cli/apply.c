@@ -6,6 +6,7 @@
 
 #include "cli/bundle.h"
 #include "cli/progress.h"
+#include "cli/stage.h"
 #include "cli/ui.h"
 #include "core/content.h"
 #include "core/log.h"
@@ -162,7 +163,7 @@ static void say(const struct applying *a, bool passed)
 	else if (a->plan)
 		printf("%swould be accepted%s: nothing has changed (--plan)\n", code, reset);
 	else
-		printf("%saccepted%s: kept as the next bundle; what picket run does has not changed\n", code, reset);
+		printf("%saccepted%s\n", code, reset);
 }
 
 static int apply(struct applying *a)
@@ -189,7 +190,12 @@ static int apply(struct applying *a)
 	} else {
 		say(a, passed);
 	}
-	return passed ? r : CLI_BAD;
+	if (!passed || r != CLI_OK || a->plan)
+		return passed ? r : CLI_BAD;
+	fflush(stdout);
+	store_close(a->store); /* so that who runs it can change it */
+	a->store = NULL;
+	return stage_accepted(a->args, state_path(a->args), a->json);
 }
 
 int command_apply(const struct args *args)

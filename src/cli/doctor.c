@@ -3,12 +3,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/bundle.h"
 #include "cli/judging.h"
 #include "cli/rules.h"
 #include "cli/ui.h"
 #include "core/log.h"
 #include "core/sieve.h"
 #include "loader/loader.h"
+#include "trust/boot.h"
 
 #define OUT_BYTES_MAX (1u << 20)
 #define SENSORS_MAX 32
@@ -24,6 +26,8 @@ struct findings {
 	size_t rule_count;
 	struct sieve_status sieve;
 	struct event_set unsieved; /* types of events of which all are sent that happen */
+	bool boot_known;           /* a picket began with the state directory */
+	struct boot boot;
 	bool fatal, degraded;
 };
 
@@ -58,6 +62,14 @@ static void findings_get(struct findings *f)
 		f->degraded |= sensor_mark(&f->sensors[i]) != MARK_GOOD;
 	}
 	f->fatal |= working == 0;
+}
+
+/* How the last start fared, which only root may know. */
+static void boot_get(const struct args *args, struct findings *f)
+{
+	const char *path = args_get(args, "state");
+	f->boot_known = boot_read(path ? path : BUNDLE_STATE, &f->boot) == 0;
+	f->degraded |= f->boot_known && f->boot.rung != BOOT_NORMAL;
 }
 
 /* ---- the sieve of the rules ---- */
@@ -146,6 +158,20 @@ static void add_sensor(const struct sheet *s, const struct loader_sensor_report 
 	add_note(s, "change:", r->change);
 }
 
+static void add_boot(const struct sheet *s, const struct boot *b)
+{
+	static const char *const texts[BOOT_RUNGS] = {
+	        [BOOT_NORMAL] = "starts prove themselves",
+	        [BOOT_WATCH] = "starts died: picket only watches, and no policy acts",
+	        [BOOT_OFF] = "starts died: picket's sensors are off, and only its status is served"};
+	add_head(s, b->rung == BOOT_NORMAL ? MARK_GOOD : MARK_BAD, "content");
+	buf_printf(s->out, "%s\n", texts[b->rung]);
+	if (b->rung != BOOT_NORMAL)
+		add_note(
+		        s, "change:",
+		        "look at picket history --verbose; apply a bundle that works, or let a start live for a minute");
+}
+
 static void add_verdict(const struct sheet *s, const struct findings *f)
 {
 	const char *code = f->fatal ? UI_RED : f->degraded ? UI_YELLOW : UI_GREEN;
@@ -188,6 +214,8 @@ static void add_text(const struct sheet *s, const struct findings *f)
 	buf_printf(s->out, "%sThis machine%s\n", ui_code(s->color, UI_BOLD), ui_code(s->color, UI_RESET));
 	for (size_t i = 0; i < f->requirement_count; i++)
 		add_requirement(s, &f->requirements[i]);
+	if (f->boot_known)
+		add_boot(s, &f->boot);
 	buf_printf(s->out, "\n%sSensors%s\n", ui_code(s->color, UI_BOLD), ui_code(s->color, UI_RESET));
 	for (size_t i = 0; i < f->sensor_count; i++)
 		add_sensor(s, &f->sensors[i]);
@@ -239,6 +267,8 @@ static void add_json(const struct findings *f, struct buf *out)
 	for (size_t i = 0; i < f->sensor_count; i++)
 		json_sensor(&j, &f->sensors[i]);
 	json_end_array(&j);
+	if (f->boot_known)
+		ui_json_text(&j, "content", boot_rung_name(f->boot.rung));
 	if (f->sieve_known)
 		sieve_report(&f->sieve, &j);
 	json_end_object(&j);
@@ -253,6 +283,7 @@ int command_doctor(const struct args *args)
 		return CLI_USAGE;
 	buf_init(&out, OUT_BYTES_MAX);
 	findings_get(&findings);
+	boot_get(args, &findings);
 	int r = findings.fatal ? CLI_OK : sieve_get(args, &findings);
 	if (r != CLI_OK)
 		return r;

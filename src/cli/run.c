@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/bundle.h"
 #include "cli/judging.h"
 #include "cli/live_options.h"
 #include "cli/ui.h"
@@ -77,6 +78,58 @@ static int policies_get(const struct args *args, struct content_files *files)
 	return CLI_OK;
 }
 
+/* The standard one is used where it holds content, and none is named. */
+static const char *state_get(const struct args *args)
+{
+	_cleanup_(diag_list_done) struct diag_list diags;
+	_cleanup_(store_closep) struct store *s = NULL;
+	const char *path = args_get(args, "state");
+	diag_list_init(&diags, 1);
+	if (path || args_has(args, "rules") || args_has(args, "policies"))
+		return path;
+	int r = store_open(BUNDLE_STATE, STORE_READ, &diags, &s);
+	if (r == -EBADMSG) /* picket is to say so */
+		return BUNDLE_STATE;
+	return r == 0 && store_state_name(store_state(s)) ? BUNDLE_STATE : NULL;
+}
+
+static int stops_get(const struct args *args, unsigned *ret_stops)
+{
+	size_t position = 0;
+	const char *value;
+	struct str name;
+	while (args_next(args, "stop-at", &position, &value)) {
+		struct str rest = str_from(value);
+		while (str_next(&rest, ',', &name)) {
+			enum staging_step step;
+			if (!staging_step_parse(name, &step)) {
+				log_error("--stop-at: there is no step \"" STR_FMT
+				          "\"; the steps are load, shadow, promote",
+				          STR_ARG(name));
+				return CLI_USAGE;
+			}
+			*ret_stops |= 1u << step;
+		}
+	}
+	return CLI_OK;
+}
+
+static int state_options_get(const struct args *args, struct agent_options *o)
+{
+	if (args_has(args, "state") && (args_has(args, "rules") || args_has(args, "policies"))) {
+		log_error("--state: bundles bring rules and policies; leave out --rules and --policies");
+		return CLI_USAGE;
+	}
+	o->state = state_get(args);
+	o->soak_ns = STAGING_SOAK_NS;
+	o->watch_ns = STAGING_WATCH_NS;
+	o->alive_ns = AGENT_ALIVE_NS;
+	if (args_get_duration(args, "soak", &o->soak_ns) < 0 || args_get_duration(args, "watch", &o->watch_ns) < 0 ||
+	    args_get_duration(args, "alive", &o->alive_ns) < 0)
+		return CLI_USAGE;
+	return stops_get(args, &o->stops);
+}
+
 static int options_get(const struct args *args, const struct judging *judging, struct agent_options *ret_options)
 {
 	uint64_t budget = BUDGET_DEFAULT_PERCENT;
@@ -87,7 +140,7 @@ static int options_get(const struct args *args, const struct judging *judging, s
 	                          .started = banner,
 	                          .userdata = (void *)args};
 	if (args_get_u64(args, "cpu-budget", BUDGET_PERCENT_MAX, &budget) < 0 || live_options_init(args, &o.live) < 0 ||
-	    policies_get(args, &o.files) != CLI_OK)
+	    policies_get(args, &o.files) != CLI_OK || state_options_get(args, &o) != CLI_OK)
 		return CLI_USAGE;
 	status_path_set(args, &o.live);
 	o.cpu_budget = (unsigned)budget;
@@ -103,13 +156,13 @@ static int run(const struct args *args, const struct judging *judging, const str
 	struct loader_failure failure = {0};
 	int r = agent_new(options, &a);
 	if (r < 0)
-		return r == -ENOMEM ? CLI_IMPOSSIBLE : CLI_BAD;
+		return r == -ENOMEM || r == -EBUSY ? CLI_IMPOSSIBLE : CLI_BAD;
 	r = judging_add_outputs(judging, agent_judge(a));
 	if (r != CLI_OK)
 		return r;
 	r = agent_run(a, &failure);
 	if (!agent_live(a))
-		return live_tell_failure(&failure, r);
+		return r < 0 ? live_tell_failure(&failure, r) : CLI_OK;
 	if (args_has(args, "stats"))
 		print_status(args, a);
 	return r < 0 ? CLI_IMPOSSIBLE : CLI_OK;

@@ -10,12 +10,31 @@
 #include "core/judge.h"
 #include "core/live.h"
 
+#define STAGING_SOAK_NS (600ull * 1000000000ull)
+#define STAGING_WATCH_NS (600ull * 1000000000ull)
+#define STAGING_SECONDS_MAX (30u * 86400)
+#define AGENT_ALIVE_NS (60ull * 1000000000ull)
+
+/* What the next bundle passes in a picket that runs, after the gate. */
+enum staging_step {
+	STAGING_LOAD,   /* all of it into the kernel, attached to nothing */
+	STAGING_SHADOW, /* beside what runs, on live events, for a time: compared */
+	STAGING_PROMOTE,
+	STAGING_STEPS
+};
+const char *staging_step_name(enum staging_step step); /* "load" … */
+bool staging_step_parse(struct str name, enum staging_step *ret_step);
+
 struct agent;
 
 struct agent_options {
 	struct live_options live; /* its hooks, events and guards are the agent's */
 	struct judge_options judge;
-	struct content_files files; /* what it runs */
+	struct content_files files; /* what it runs, unless a bundle is current in state */
+	const char *state;          /* directory of a store: its bundles are run, and starts are counted; NULL: none */
+	uint64_t soak_ns, watch_ns; /* unless an order says otherwise */
+	unsigned stops;             /* 1 << step: a person is waited for before it */
+	uint64_t alive_ns;          /* so long a start must live to have proved itself */
 	bool no_sieve;
 	unsigned cpu_budget; /* percent of one CPU; 0: no limit */
 	/* Shows what is wrong with content. */
@@ -26,7 +45,7 @@ struct agent_options {
 };
 
 /* Reads the content and loads its policies: nothing is attached yet. options are copied, what they point to is borrowed.
- * Returns 0; -errno: told. */
+ * Returns 0; -EBUSY: another picket runs with that state; -errno: all told. */
 int agent_new(const struct agent_options *options, struct agent **ret_agent) must_check;
 void agent_free(struct agent *a); /* NULL is allowed */
 void agent_freep(struct agent **a);

@@ -110,18 +110,23 @@ static uint64_t judge_undecided(const struct judge *j)
 	return j->undecided_before + (j->rules ? rules_undecided(j->rules) : 0);
 }
 
-void judge_set_rules(struct judge *j, struct rule_set *rules)
+struct rule_set *judge_replace_rules(struct judge *j, struct rule_set *rules)
 {
+	struct rule_set *before = j->rules;
 	j->undecided_before = judge_undecided(j);
 	rule_programs_free(j->programs);
-	if (j->rules)
-		rule_set_free(j->rules);
 	j->rules = rules;
 	j->programs = NULL;
 	j->raised_count = 0;
 	j->problems_told = 0;
 	(void)!rule_programs_new(rules, &j->programs);
 	rule_set_forget_files(rules);
+	return before;
+}
+
+void judge_set_rules(struct judge *j, struct rule_set *rules)
+{
+	rule_set_free(judge_replace_rules(j, rules));
 }
 
 const struct rule_set *judge_rules(const struct judge *j)

@@ -30,6 +30,8 @@ void judge_free(struct judge *j);
 void judge_freep(struct judge **j); /* for _cleanup_ */
 /* Takes the compiled set over, without its files, and frees the one before. */
 void judge_set_rules(struct judge *j, struct rule_set *rules);
+/* The same, but gives the set before to the caller; NULL: there was none. */
+struct rule_set *judge_replace_rules(struct judge *j, struct rule_set *rules) must_check;
 const struct rule_set *judge_rules(const struct judge *j); /* borrowed; NULL: none yet */
 bool judge_matched(const struct judge *j);                 /* did a rule, or a guest, match the last event? */
 /* The rules, without guests, that the last event raised. Borrowed until the next. Returns how many. */

@@ -43,7 +43,7 @@ static void generation_done(struct generation *g)
 	*g = (struct generation){.guards = NULL};
 }
 
-static void free_retired(struct policies *p)
+void policies_forget_before(struct policies *p)
 {
 	policies_free_filters(p->retired_everything);
 	policy_set_free(p->retired);
@@ -114,7 +114,7 @@ void policies_free(struct policies *p)
 	policies_leave(p);
 	generation_done(&p->current);
 	generation_done(&p->next);
-	free_retired(p);
+	policies_forget_before(p);
 	policies_forget_groups(p);
 	map_done(&p->seen);
 	alert_limiter_freep(&p->limiter);
@@ -202,11 +202,10 @@ int policies_load(struct policies *p, struct rule_set *rules, struct policy_set 
 		r = hold(&g, table);
 	if (r == 0)
 		r = policies_add_guests(&g, rules, reterr_diags);
-	if (r == 0 && !p->disarmed)
+	if (r == 0 && !p->disarmed && g.count > 0)
 		r = guards_new(guard_table_image(table), p->options.instance, &g.guards, reterr_failure);
 	if (r < 0)
 		return r;
-	free_retired(p);
 	generation_done(&p->next);
 	p->next = g;
 	p->next.set = TAKE_PTR(*set);
@@ -287,7 +286,7 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 	}
 	/* For a moment both judge: that is told twice, but nothing passes between them. */
 	policies_tell(p);
-	free_retired(p);
+	policies_forget_before(p);
 	p->retired = TAKE_PTR(p->current.set);
 	p->retired_everything = TAKE_PTR(p->current.everything);
 	struct generation before = p->current;

@@ -34,6 +34,8 @@ int policies_load(struct policies *p, struct rule_set *rules, struct policy_set 
 /* What was loaded last takes over, without a gap. Policies that were there before go on with their counts and their breaker,
  * and one that was lowered at runtime is not raised by that. Returns 0; -errno: those from before stay in force. */
 int policies_switch(struct policies *p, struct loader_failure *reterr_failure) must_check;
+/* After that: the rules before judge no more, and are still there; then what they had as guests is freed. */
+void policies_forget_before(struct policies *p);
 void policies_renew(struct policies *p);                             /* the lease: once a second */
 void policies_tell(struct policies *p);                              /* the verdicts since the last call */
 void policies_see(struct policies *p, const struct enrich_actor *a); /* with each event: who acted */
@@ -43,6 +45,7 @@ void policies_unpin_others(const char *instance, const struct guards *keep);
 void policies_set_shed(struct policies *p, bool shed);
 int policies_run_time(const struct policies *p, uint64_t *ret_ns) must_check; /* of guards in the kernel, see meter.h */
 size_t policies_count(const struct policies *p);
+size_t policies_count_tripped(const struct policies *p); /* whose breaker has tripped */
 /* Does what an order of an operator says, "mode MODE POLICY", "release CGROUP" or "disarm"; adds a line about it. Returns whether it was done. */
 bool policies_carry_out(struct policies *p, struct str order, struct buf *answer);
 void policies_report(struct policies *p, struct json *out); /* keys "policies", "guards" of the status */

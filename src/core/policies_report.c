@@ -42,6 +42,15 @@ static void report_policy(const struct policies *p, uint32_t index, struct json 
 	json_end_object(out);
 }
 
+size_t policies_count_tripped(const struct policies *p)
+{
+	struct guard_state state;
+	size_t count = 0;
+	for (uint32_t i = 0; p->current.guards && i < p->current.count; i++)
+		count += guards_state(p->current.guards, i, &state) == 0 && state.tripped;
+	return count;
+}
+
 void policies_report(struct policies *p, struct json *out)
 {
 	json_key(out, "guards");

@@ -20,7 +20,7 @@ static double seconds_of(struct timeval t)
 }
 
 /* Second number of /proc/self/statm: pages in memory. */
-static uint64_t resident_bytes(void)
+uint64_t report_memory_bytes(void)
 {
 	char text[256] = "";
 	unsigned long long pages = 0;
@@ -40,7 +40,7 @@ void report_process(struct json *out)
 	json_key(out, "version");
 	json_text(out, PICKET_VERSION);
 	add_u64(out, "pid", (uint64_t)getpid());
-	add_u64(out, "memory_bytes", resident_bytes());
+	add_u64(out, "memory_bytes", report_memory_bytes());
 	json_key(out, "cpu_user_s");
 	json_double(out, seconds_of(usage.ru_utime));
 	json_key(out, "cpu_system_s");

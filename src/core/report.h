@@ -9,6 +9,8 @@
 #include "core/judge.h"
 #include "core/pipeline.h"
 
+uint64_t report_memory_bytes(void); /* that this process has in memory */
+
 /* Each adds keys to the object that is open in out. */
 void report_process(struct json *out); /* version, pid, memory, processor time */
 void report_pipeline(struct json *out, struct pipeline *p, double events_per_second);

@@ -94,6 +94,65 @@ static void add_process(const struct painter *p, const cJSON *root)
 	           uptime > 0 ? 100 * cpu / uptime : 0);
 }
 
+/* ---- the bundle that runs ---- */
+
+static void add_bundle(const struct painter *p, const cJSON *bundle)
+{
+	add_text(p, text_of(bundle, "name"), 0);
+	buf_printf(p->out, " %.0f", number_of(bundle, "version"));
+}
+
+static void add_probation(const struct painter *p, const cJSON *probation)
+{
+	if (!probation)
+		return;
+	label(p, "");
+	buf_add_text(p->out, "on probation for ");
+	add_duration(p, number_of(probation, "left_s"));
+	buf_add_char(p->out, '\n');
+}
+
+static void add_staging(const struct painter *p, const cJSON *staging)
+{
+	const char *outcome = text_of(staging, "outcome");
+	bool over = strcmp(outcome, "promoted") == 0, waits = strcmp(outcome, "waits") == 0;
+	if (!staging || over)
+		return;
+	label(p, "");
+	add_bundle(p, staging);
+	buf_printf(p->out, "%s: %s%s %s%s\n", waits ? bad(p) : "", outcome,
+	           strcmp(outcome, "refused") == 0 ? " at"
+	           : waits                         ? " for a person before"
+	                                           : ":",
+	           text_of(staging, "step"), plain(p));
+}
+
+static void add_content(const struct painter *p, const cJSON *root)
+{
+	const cJSON *content = cJSON_GetObjectItemCaseSensitive(root, "content");
+	const cJSON *runs = cJSON_GetObjectItemCaseSensitive(content, "runs");
+	const char *rung = text_of(content, "rung");
+	if (!content)
+		return;
+	label(p, "content");
+	if (cJSON_IsObject(runs))
+		add_bundle(p, runs);
+	else
+		buf_add_text(p->out, "no bundle: the rules of files");
+	if (strcmp(rung, "normal") != 0)
+		buf_printf(p->out, ", %s%s%s", bad(p),
+		           strcmp(rung, "off") == 0 ? "sensors are off" : "only watching: no policy acts", plain(p));
+	buf_add_char(p->out, '\n');
+	if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(content, "reason"))) {
+		label(p, "");
+		buf_printf(p->out, "%s", bad(p));
+		add_text(p, text_of(content, "reason"), 0);
+		buf_printf(p->out, "%s\n", plain(p));
+	}
+	add_probation(p, cJSON_GetObjectItemCaseSensitive(content, "probation"));
+	add_staging(p, cJSON_GetObjectItemCaseSensitive(content, "staging"));
+}
+
 static void add_rules(const struct painter *p, const cJSON *root)
 {
 	const cJSON *rules = cJSON_GetObjectItemCaseSensitive(root, "rules");
@@ -135,6 +194,8 @@ static void add_budget(const struct painter *p, const cJSON *root)
 static void add_events(const struct painter *p, const cJSON *root)
 {
 	const cJSON *events = cJSON_GetObjectItemCaseSensitive(root, "events");
+	if (!events) /* its sensors are off */
+		return;
 	label(p, "events");
 	buf_printf(p->out, "%.0f, %.0f a second", number_of(events, "judged"), number_of(events, "per_second"));
 	if (number_of(events, "lost") == 0)
@@ -199,6 +260,8 @@ static void add_tables(const struct painter *p, const cJSON *root)
 {
 	const cJSON *processes = cJSON_GetObjectItemCaseSensitive(root, "processes");
 	const cJSON *containers = cJSON_GetObjectItemCaseSensitive(root, "containers");
+	if (!processes)
+		return;
 	label(p, "processes");
 	buf_printf(p->out, "%.0f known, room for %.0f", number_of(processes, "held"), number_of(processes, "limit"));
 	add_trouble(p, number_of(processes, "unknown"), "events of unknown processes");
@@ -391,6 +454,7 @@ int report_add_text(struct str json, bool color, struct buf *out)
 		return -EBADMSG;
 	}
 	add_process(&p, root);
+	add_content(&p, root);
 	add_rules(&p, root);
 	add_budget(&p, root);
 	add_events(&p, root);

@@ -195,9 +195,22 @@ void shadow_tick(struct shadow *s)
 	look_at_guards(s);
 }
 
+uint64_t shadow_soaked_ns(const struct shadow *s)
+{
+	return s->now_ns - s->begun_ns;
+}
+
 bool shadow_is_over(const struct shadow *s)
 {
-	return s->live && s->now_ns >= s->begun_ns + s->options.soak_ns;
+	return s->live && shadow_soaked_ns(s) >= s->options.soak_ns;
+}
+
+double shadow_alerts_a_minute(const struct shadow *s)
+{
+	struct trial_stats stats;
+	trial_get_stats(s->trial, &stats);
+	double minutes = (double)shadow_soaked_ns(s) / (60.0 * NS_PER_S);
+	return minutes > 0 ? (double)(stats.same + stats.added) / minutes : 0;
 }
 
 /* ---- the verdict ---- */

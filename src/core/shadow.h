@@ -50,6 +50,8 @@ void shadow_free(struct shadow *s);
 int shadow_event(struct shadow *s, struct judge *running, struct enrich_view *view, struct arena *arena) must_check;
 void shadow_tick(struct shadow *s);          /* once a second */
 bool shadow_is_over(const struct shadow *s); /* the soak time has passed */
+uint64_t shadow_soaked_ns(const struct shadow *s);
+double shadow_alerts_a_minute(const struct shadow *s); /* that its rules raised so far */
 
 /* Is it within the limits so far? why: one line is added in any case. */
 bool shadow_verdict(const struct shadow *s, struct buf *why);

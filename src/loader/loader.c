@@ -311,7 +311,7 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader,
 	}
 	for (uint32_t type = 1; type < EVENT_TYPE_MAX; type++)
 		l->bpf->bss->event_wanted[type] = event_type_info(type)->state;
-	err = attach(l, &f);
+	err = options->attach_nothing ? 0 : attach(l, &f);
 out:
 	if (err) {
 		loader_free(l);

@@ -19,6 +19,7 @@ struct loader_options {
 	const char *instance; /* whose they are: path of the status socket; NULL: none */
 	bool include_self;    /* false: what picket itself does makes no events */
 	bool verbose;         /* libbpf's own messages to stderr */
+	bool attach_nothing;  /* only load: would this kernel take it? */
 };
 
 /* What is missing, for people: set on any failure of loader_new(). */
