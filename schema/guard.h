@@ -14,7 +14,7 @@
  *	guard_acted	by policy, process and minute: whom it acted on, for the breaker
  *	guard_verdicts	a ring of struct guard_verdict
  *
- * A decision: for each policy of the point, in order: is the process protected? in scope? does the formula hold? The first
+ * A decision: for each policy of the point, in order: is the process in scope? does the formula hold? is it protected? The first
  * that holds and may act, acts. A formula is in postfix over three values: what is not known (a bit that picket has not
  * written yet, a text that could not be read) makes unknown, and unknown does not act: a guard fails open.
  *
@@ -116,6 +116,7 @@ enum guard_how {
 	GUARD_BIT,    /* number: which */
 	GUARD_BEGINS, /* also whole */
 	GUARD_ENDS,
+	GUARD_IS,      /* number */
 	GUARD_IN,      /* in guard_numbers */
 	GUARD_LESS,    /* than number */
 	GUARD_MORE,    /* than number */

@@ -22,3 +22,7 @@ build/bench/recent: bench/recent.c $(foreach r,core $(call needs,core),$(if $(wi
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)
+build/bench/guards: bench/guards.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ $(lib_bpf)

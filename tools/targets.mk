@@ -95,7 +95,7 @@ unit: ## the unit tests alone, under ASan and UBSan
 	@tools/deps test
 	$(build_all) $(unit_tests)
 	@tests/run unit
-test-kernels: ## run the sensors' tests on other kernels, under QEMU
+test-kernels: ## run the tests of sensors and guards on other kernels, under QEMU
 	@tools/deps test kernels
 	$(build_all) build/picket $(live_tests)
 	@tests/kernels/run
@@ -126,8 +126,9 @@ regen: build/tools/gen_reference build/tools/gen_vm_cases ## make the generated 
 	@build/tools/gen_vm_cases tests/vm
 bench: ## measure what picket costs, against no agent in the same run (root); BENCH_SECONDS, PICKET_FALCO_RULES, BENCH_WRITE=--write
 	@tools/deps bench
-	$(build_all) build/picket $(addprefix build/bench/,workload vm rules floor floor.bpf.o)
+	$(build_all) build/picket $(addprefix build/bench/,workload vm rules guards floor floor.bpf.o)
 	@bench/run-vm $(BENCH_WRITE)
+	@bench/run-guards
 	@bench/run-rules $(BENCH_WRITE)
 	@bench/run $(BENCH_WRITE)
 

@@ -20,7 +20,6 @@ static __always_inline __u32 guard_reaction_judge(struct guard_attempt *a, __u32
 	r.policy = bpf_map_lookup_elem(&guard_policies, &index);
 	if (!s || !r.policy)
 		return GUARD_SPARED;
-	guard_new_minute(s, bpf_ktime_get_boot_ns());
 	return guard_verdict_of(&r, s);
 }
 
@@ -34,7 +33,7 @@ int guard_react(struct guard_reaction *c)
 		return 0;
 	if (owner_disarmed())
 		goto out;
-	a->tgid = c->tgid;
+	a->who.tgid = c->tgid;
 	if (!guard_reaction_spares(c->tgid, &c->executables[0]) && !guard_reaction_spares(c->tgid, &c->executables[1]))
 		c->verdict = guard_reaction_judge(a, c->policy);
 out:

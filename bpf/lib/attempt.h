@@ -58,7 +58,8 @@ struct guard_attempt {
 	__u32 point;
 	__u32 wanted, ends, known; /* bits of enum guard_subject */
 	__u32 mine;                /* bits: of the policies of the point, those in whose scope it is */
-	__u32 tgid, number;        /* number: see guard_unknown() */
+	__u32 number;              /* see guard_unknown() */
+	struct guard_who who;
 	__s64 numbers[GUARD_NUMBER_SUBJECTS];
 	__u8 address[16];
 	__u64 pointer;      /* see guard_address() */
@@ -90,11 +91,17 @@ static __always_inline void guard_who_is(struct guard_who *who)
 	who->uid = READ(cred, cred, euid.val);
 }
 
+/* The first process, and kernel threads. */
+static __always_inline bool guard_is_untouchable(const struct guard_who *who)
+{
+	return who->tgid <= 1 || !who->inode;
+}
+
 static __always_inline bool guard_is_protected(const struct guard_who *who)
 {
 	struct guard_protected_key file = {.inode = who->inode, .device = who->device}, process = {.device = who->tgid};
 
-	return who->tgid <= 1 || !who->inode || bpf_map_lookup_elem(&guard_protected, &file) ||
+	return guard_is_untouchable(who) || bpf_map_lookup_elem(&guard_protected, &file) ||
 	       bpf_map_lookup_elem(&guard_protected, &process);
 }
 
@@ -108,10 +115,10 @@ static __always_inline struct guard_group guard_own_group(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct css_set *set = READ(task_struct, task, cgroups);
-	struct guard_group g = {.address = READ_ADDRESS(css_set, set, dfl_cgrp)};
+	__u64 address = READ_ADDRESS(css_set, set, dfl_cgrp);
 
-	g.level = READ(cgroup, (void *)g.address, level);
-	return g;
+	/* No member of our own structures within READ: where that is a helper's call, all of it would be relocated. */
+	return (struct guard_group){.address = address, .level = READ(cgroup, (void *)address, level)};
 }
 
 /* The id of the group at a level, 0: there is none. */
@@ -188,7 +195,7 @@ struct guard_scopes {
 
 static long guard_next_scope(__u32 i, struct guard_scopes *s)
 {
-	if (i >= GUARD_POINT_POLICIES_MAX || i >= s->list->count)
+	if (i >= GUARD_POINT_POLICIES_MAX)
 		return 1;
 	s->mine |= (__u32)(guard_in_scope(s->who, s->list->policies[i]) & 1) << i;
 	return 0;
@@ -268,12 +275,19 @@ static __always_inline void guard_name(struct guard_attempt *a, __u32 subject, s
 	guard_short_text(a, subject, guard_address(a, task) + bpf_core_field_offset(struct task_struct, comm));
 }
 
+#define GUARD_OF_PROCESS \
+	(1u << GUARD_REAL_UID | 1u << GUARD_GID | 1u << GUARD_LOGIN_UID | 1u << GUARD_NAME | 1u << GUARD_PARENT_PID | \
+	 1u << GUARD_PARENT_NAME)
+
 static __always_inline void guard_process_known(struct guard_attempt *a)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_struct *leader = READ(task_struct, task, group_leader), *parent;
-	const struct cred *cred = READ(task_struct, task, cred);
+	struct task_struct *parent;
+	const struct cred *cred;
 
+	if (!(a->wanted & GUARD_OF_PROCESS))
+		return;
+	cred = READ(task_struct, task, cred);
 	if (guard_wants(a, GUARD_REAL_UID))
 		guard_number(a, GUARD_REAL_UID, READ(cred, cred, uid.val));
 	if (guard_wants(a, GUARD_GID))
@@ -281,9 +295,7 @@ static __always_inline void guard_process_known(struct guard_attempt *a)
 	if (guard_wants(a, GUARD_LOGIN_UID) && bpf_core_field_exists(task->loginuid)) /* only with CONFIG_AUDIT */
 		guard_number(a, GUARD_LOGIN_UID, (__s32)READ(task_struct, task, loginuid.val));
 	if (guard_wants(a, GUARD_NAME))
-		guard_name(a, GUARD_NAME, leader);
-	if (!guard_wants(a, GUARD_PARENT_PID) && !guard_wants(a, GUARD_PARENT_NAME))
-		return;
+		guard_name(a, GUARD_NAME, READ(task_struct, task, group_leader));
 	parent = READ(task_struct, task, real_parent);
 	parent = READ(task_struct, parent, group_leader);
 	guard_number(a, GUARD_PARENT_PID, READ(task_struct, parent, tgid));
@@ -318,8 +330,10 @@ static __always_inline struct guard_attempt *guard_begin(__u32 point)
 	if (!list || !list->count || owner_disarmed())
 		return NULL;
 	guard_who_is(&who);
-	bpf_loop(GUARD_POINT_POLICIES_MAX, guard_next_scope, &scopes, 0);
-	if (!scopes.mine || guard_is_protected(&who))
+	if (guard_is_untouchable(&who))
+		return NULL;
+	bpf_loop(list->count, guard_next_scope, &scopes, 0);
+	if (!scopes.mine)
 		return NULL;
 	a = guard_take();
 	if (!a)
@@ -330,7 +344,7 @@ static __always_inline struct guard_attempt *guard_begin(__u32 point)
 	a->ends = list->ends;
 	a->known = 0;
 	a->verdict = 0;
-	a->tgid = who.tgid;
+	a->who = who;
 	guard_number(a, GUARD_PID, who.tgid);
 	guard_number(a, GUARD_UID, who.uid);
 	guard_process_known(a);

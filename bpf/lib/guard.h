@@ -38,7 +38,7 @@ static __always_inline int guard_test_address(struct guard_attempt *a, __u32 ind
 
 static __always_inline int guard_test_bit(struct guard_attempt *a, __u64 bit)
 {
-	__u32 tgid = a->tgid;
+	__u32 tgid = a->who.tgid;
 	struct guard_process *p = bpf_map_lookup_elem(&guard_bits, &tgid);
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_struct *leader = READ(task_struct, task, group_leader);
@@ -70,6 +70,8 @@ __noinline int guard_test_holds(struct guard_attempt *a, __u32 index)
 	if (number_index >= GUARD_NUMBER_SUBJECTS)
 		return GUARD_UNKNOWN;
 	key.number = a->numbers[number_index];
+	if (t->how == GUARD_IS)
+		return key.number == t->number ? GUARD_YES : GUARD_NO;
 	if (t->how == GUARD_LESS)
 		return key.number < t->number ? GUARD_YES : GUARD_NO;
 	if (t->how == GUARD_MORE)
@@ -82,6 +84,7 @@ __noinline int guard_test_holds(struct guard_attempt *a, __u32 index)
 struct guard_run {
 	struct guard_attempt *attempt;
 	const struct guard_policy *policy;
+	const struct guard_formula *formula;
 	__u32 index; /* of the policy */
 };
 
@@ -99,16 +102,11 @@ static __always_inline void guard_join(struct guard_attempt *a, __u32 count, boo
 static long guard_step(__u32 i, struct guard_run *r)
 {
 	struct guard_attempt *a = r->attempt;
-	const struct guard_formula *f;
 	struct guard_step step;
-	__u32 point = a->point;
 
-	if (point >= GUARD_POINTS || i >= GUARD_STEPS_MAX)
+	if (i >= GUARD_STEPS_MAX)
 		return 1;
-	f = &r->policy->formulas[point];
-	if (i >= f->count)
-		return 1;
-	step = f->steps[i];
+	step = r->formula->steps[i];
 	if (step.kind == GUARD_STEP_TEST) {
 		int truth = guard_test_holds(a, step.operand);
 		a->yes = a->yes << 1 | (truth == GUARD_YES);
@@ -123,10 +121,16 @@ static long guard_step(__u32 i, struct guard_run *r)
 
 static __always_inline int guard_formula_holds(struct guard_run *r)
 {
-	r->attempt->yes = 1; /* no steps: it holds */
-	r->attempt->unknown = 0;
-	bpf_loop(GUARD_STEPS_MAX, guard_step, r, 0);
-	return r->attempt->unknown & 1 ? GUARD_UNKNOWN : r->attempt->yes & 1 ? GUARD_YES : GUARD_NO;
+	struct guard_attempt *a = r->attempt;
+	__u32 point = a->point;
+
+	if (point >= GUARD_POINTS)
+		return GUARD_UNKNOWN;
+	r->formula = &r->policy->formulas[point];
+	a->yes = 1; /* no steps: it holds */
+	a->unknown = 0;
+	bpf_loop(r->formula->count, guard_step, r, 0);
+	return a->unknown & 1 ? GUARD_UNKNOWN : a->yes & 1 ? GUARD_YES : GUARD_NO;
 }
 
 /* ---- what bounds it ---- */
@@ -140,11 +144,20 @@ static __always_inline void guard_new_minute(struct guard_state *s, __u64 now)
 	s->actions = s->processes = s->attempts = 0;
 }
 
+/* Attempts are counted only for a share of them. */
+static __always_inline void guard_count_attempt(const struct guard_policy *p, struct guard_state *s)
+{
+	if (p->budget_share >= 100)
+		return;
+	guard_new_minute(s, bpf_ktime_get_boot_ns());
+	__sync_fetch_and_add(&s->attempts, 1);
+}
+
 /* Counts this action, and returns what of the budget it goes over. */
 static __always_inline __u32 guard_over_budget(const struct guard_policy *p, struct guard_state *s, __u32 index,
                                                const struct guard_attempt *a)
 {
-	struct guard_acted_key key = {.policy = index, .tgid = a->tgid, .minute = s->minute};
+	struct guard_acted_key key = {.policy = index, .tgid = a->who.tgid, .minute = s->minute};
 	__u32 actions = __sync_fetch_and_add(&s->actions, 1) + 1;
 	__u8 one = 1;
 
@@ -207,7 +220,7 @@ __noinline int guard_tell(struct guard_attempt *a, struct guard_state *s, __u32 
 	v->point = a->point;
 	v->kind = kind;
 	v->pid = READ(task_struct, task, pid);
-	v->tgid = a->tgid;
+	v->tgid = a->who.tgid;
 	v->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	v->trip = s->tripped;
 	bpf_probe_read_kernel_str(v->name, sizeof(v->name),
@@ -235,6 +248,7 @@ static __always_inline __u32 guard_verdict_of(struct guard_run *r, struct guard_
 		__sync_fetch_and_add(&s->total_would, 1);
 		return GUARD_WOULD_ACT;
 	}
+	guard_new_minute(s, now);
 	trip = guard_over_budget(r->policy, s, r->index, r->attempt);
 	if (trip) /* of several at once, one says so */
 		return __sync_val_compare_and_swap(&s->tripped, 0, trip) ? GUARD_WOULD_ACT : GUARD_TRIPPED;
@@ -252,12 +266,11 @@ __noinline int guard_judge(struct guard_attempt *a, __u32 index)
 	r.policy = bpf_map_lookup_elem(&guard_policies, &index);
 	if (!a || !s || !r.policy)
 		return 0;
-	guard_new_minute(s, bpf_ktime_get_boot_ns());
-	__sync_fetch_and_add(&s->attempts, 1);
+	guard_count_attempt(r.policy, s);
 	holds = guard_formula_holds(&r);
 	if (holds == GUARD_UNKNOWN)
 		__sync_fetch_and_add(&s->total_unknown, 1);
-	if (holds != GUARD_YES || guard_within_rate(r.policy, s))
+	if (holds != GUARD_YES || guard_is_protected(&a->who) || guard_within_rate(r.policy, s))
 		return 0;
 	verdict = guard_verdict_of(&r, s);
 	guard_tell(a, s, index, r.policy->version, verdict);
@@ -266,23 +279,29 @@ __noinline int guard_judge(struct guard_attempt *a, __u32 index)
 	return verdict == GUARD_ACTED;
 }
 
-static long guard_next(__u32 i, struct guard_attempt **attempt)
-{
-	struct guard_attempt *a = *attempt;
-	__u32 point = a->point;
-	struct guard_point_policies *policies = bpf_map_lookup_elem(&guard_points, &point);
+struct guard_judging {
+	struct guard_attempt *attempt;
+	const struct guard_point_policies *list;
+};
 
-	if (!policies || i >= policies->count || i >= GUARD_POINT_POLICIES_MAX)
+static long guard_next(__u32 i, struct guard_judging *j)
+{
+	struct guard_attempt *a = j->attempt;
+
+	if (i >= GUARD_POINT_POLICIES_MAX)
 		return 1;
-	return (a->mine >> (i & 31) & 1) && guard_judge(a, policies->policies[i]);
+	return (a->mine >> i & 1) && guard_judge(a, j->list->policies[i]);
 }
 
 /* The errno, negative, with which the attempt is to fail; 0: it may go on. Gives the place back. */
 static __always_inline int guard_end(struct guard_attempt *a)
 {
+	__u32 point = a->point;
+	struct guard_judging j = {.attempt = a, .list = bpf_map_lookup_elem(&guard_points, &point)};
 	int verdict;
 
-	bpf_loop(GUARD_POINT_POLICIES_MAX, guard_next, &a, 0);
+	if (j.list)
+		bpf_loop(j.list->count, guard_next, &j, 0);
 	verdict = a->verdict;
 	a->busy = 0;
 	return verdict < 0 && verdict >= -GUARD_ERRNO_MAX ? verdict : 0;

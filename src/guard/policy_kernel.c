@@ -52,11 +52,10 @@ bool policy_route_follows(const struct policy_route *route)
 	       follows_events(route->point);
 }
 
-/* fanotify knows one error; and of setns, what is denied is a capability. */
+/* Of setns, what is denied is a capability. */
 static bool takes_error(const struct policy_route *route, int error)
 {
-	bool only_eperm = route->mechanism == MECHANISM_FANOTIFY || route->point == POINT_SETNS;
-	return error == EPERM || !only_eperm || route->effect != EFFECT_PREVENTS;
+	return error == EPERM || route->point != POINT_SETNS || route->effect != EFFECT_PREVENTS;
 }
 
 /* Ways to fail, the most telling last. */

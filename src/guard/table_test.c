@@ -343,13 +343,25 @@ static struct guard_test *take_test(struct table_maker *m, uint32_t *ret_index)
 	return &m->table->tests[*ret_index];
 }
 
+/* One number alone needs no set. */
+static void settle(struct table_maker *m, struct guard_test *test, size_t numbers_before)
+{
+	struct guard_image *i = &m->table->image;
+	if (test->how != GUARD_IN || i->number_count != numbers_before + 1)
+		return;
+	test->how = GUARD_IS;
+	test->number = m->table->numbers[--i->number_count].number;
+}
+
 bool table_test(struct table_maker *m, enum policy_point point, const struct filter_test *from, uint32_t *ret_test,
                 bool *ret_negated)
 {
 	uint32_t index = 0;
+	size_t numbers = m->table->image.number_count;
 	struct guard_test *test = take_test(m, &index);
 	if (!test || !make_test(m, point, from, index, test))
 		return false;
+	settle(m, test, numbers);
 	*ret_test = index;
 	*ret_negated = from->op && op_is(from, "!=") && test->how != GUARD_TRUE && test->how != GUARD_FALSE;
 	return true;
@@ -376,6 +388,7 @@ static bool add_device(struct table_maker *m, uint32_t index, const struct polic
 bool table_devices(struct table_maker *m, enum guard_subject subject, uint32_t *ret_test, bool *ret_any)
 {
 	const struct policy *p = m->policy;
+	size_t numbers = m->table->image.number_count;
 	struct guard_test *test = NULL;
 	bool good = true;
 	for (size_t i = 0; i < p->device_count && good; i++) {
@@ -386,6 +399,8 @@ bool table_devices(struct table_maker *m, enum guard_subject subject, uint32_t *
 		*test = (struct guard_test){.how = GUARD_IN, .subject = (uint16_t)subject};
 		good = add_device(m, *ret_test, &p->devices[i]);
 	}
+	if (test && good)
+		settle(m, test, numbers);
 	*ret_any = test != NULL;
 	return good;
 }

@@ -8,18 +8,12 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
-#include <sys/fanotify.h>
 #include <unistd.h>
 
 #include "base/file.h"
 
 #define LSM_LIST "/sys/kernel/security/lsm"
 #define TEXT_BYTES_MAX 4096
-#if defined(__x86_64__)
-#define SYSCALL_PREFIX "__x64_sys_"
-#else
-#define SYSCALL_PREFIX "__arm64_sys_"
-#endif
 
 /* ---- programs that do nothing ---- */
 
@@ -80,8 +74,6 @@ static const struct hook_programs {
         {GUARD_HOOK_LSM,
          {{BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "bpf_lsm_bprm_check_security", TARGET_FUNCTION, nothing, 2},
           {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "bpf_lsm_file_open", TARGET_FUNCTION, nothing, 2}}},
-        {GUARD_HOOK_FMOD_RET,
-         {{BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, SYSCALL_PREFIX "setns", TARGET_FUNCTION, nothing, 2}}},
         {GUARD_HOOK_CGROUP_CONNECT, {CGROUP(SOCK_ADDR, INET4_CONNECT), CGROUP(SOCK_ADDR, INET6_CONNECT)}},
         {GUARD_HOOK_CGROUP_BIND, {CGROUP(SOCK_ADDR, INET4_BIND), CGROUP(SOCK_ADDR, INET6_BIND)}},
         {GUARD_HOOK_CGROUP_SENDMSG, {CGROUP(SOCK_ADDR, UDP4_SENDMSG), CGROUP(SOCK_ADDR, UDP6_SENDMSG)}},
@@ -111,15 +103,6 @@ static int lsm_listed(void)
 	return -EOPNOTSUPP;
 }
 
-static int fanotify_marks(void)
-{
-	_cleanup_(base_close_fd) int fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	/* A mark on a directory by itself, which nobody executes; gone with the descriptor. */
-	return fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD, "/") < 0 ? -errno : 0;
-}
-
 static int probe(const struct hook_programs *h, const struct btf *kernel)
 {
 	int r = 0;
@@ -147,7 +130,6 @@ void loader_probe_guards(struct guard_hook_report ret_reports[GUARD_HOOK_COUNT])
 	memcpy(ret_reports, rows, sizeof(rows));
 	for (size_t i = 0; i < ARRAY_SIZE(hook_programs); i++)
 		ret_reports[hook_programs[i].hook].error = probe(&hook_programs[i], kernel);
-	ret_reports[GUARD_HOOK_FANOTIFY_EXEC].error = fanotify_marks();
 	for (size_t i = 0; i < GUARD_HOOK_COUNT; i++)
 		ret_reports[i].ok = ret_reports[i].error == 0;
 	btf__free(kernel);

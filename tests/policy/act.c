@@ -4,6 +4,7 @@
  *
  *	connect|bind|send IP PORT [TIMES]	of several times, also how many were denied
  *	opens FILE				without end, until it is killed
+ *	aim IP PORT TIMES			connects one UDP socket; how many were denied
  *	open|write|cut|exec FILE, rename FROM TO, unlink FILE, rmdir DIRECTORY
  *	trace PID, traceme
  *	module FILE, module-data, bpf-map
@@ -68,6 +69,20 @@ static int use_socket(const char *what, const struct address *to)
 	close(fd);
 	errno = error;
 	return r;
+}
+
+/* Many times, from one socket, which costs the kernel little. */
+static int do_aim(char **argv)
+{
+	struct address to;
+	unsigned long times = strtoul(argv[3], NULL, 10), denied = 0;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || address_parse(argv[1], (unsigned short)strtoul(argv[2], NULL, 10), &to) < 0)
+		return -1;
+	for (unsigned long i = 0; i < times; i++)
+		denied += connect(fd, (const struct sockaddr *)&to.bytes, to.length) < 0;
+	printf("denied %lu: ", denied);
+	return close(fd);
 }
 
 static int do_socket(char **argv)
@@ -204,26 +219,13 @@ int main(int argc, char **argv)
 		int arguments;
 		int (*run)(char **argv);
 	} deeds[] = {
-	        {"connect", 2, do_socket},
-	        {"bind", 2, do_socket},
-	        {"send", 2, do_socket},
-	        {"open", 1, do_open},
-	        {"write", 1, do_open},
-	        {"device", 1, do_open},
-	        {"cut", 1, do_cut},
-	        {"exec", 1, do_exec},
-	        {"opens", 1, do_opens},
-	        {"rename", 2, do_rename},
-	        {"unlink", 1, do_unlink},
-	        {"rmdir", 1, do_rmdir},
-	        {"setting", 2, do_setting},
-	        {"trace", 1, do_trace},
-	        {"traceme", 0, do_traceme},
-	        {"module", 1, do_module},
-	        {"module-data", 0, do_module_data},
-	        {"bpf-map", 0, do_bpf_map},
-	        {"mount", 2, do_mount},
-	        {"move-mount", 2, do_move_mount},
+	        {"connect", 2, do_socket},  {"bind", 2, do_socket},     {"send", 2, do_socket},
+	        {"aim", 3, do_aim},         {"open", 1, do_open},       {"write", 1, do_open},
+	        {"device", 1, do_open},     {"cut", 1, do_cut},         {"exec", 1, do_exec},
+	        {"opens", 1, do_opens},     {"rename", 2, do_rename},   {"unlink", 1, do_unlink},
+	        {"rmdir", 1, do_rmdir},     {"setting", 2, do_setting}, {"trace", 1, do_trace},
+	        {"traceme", 0, do_traceme}, {"module", 1, do_module},   {"module-data", 0, do_module_data},
+	        {"bpf-map", 0, do_bpf_map}, {"mount", 2, do_mount},     {"move-mount", 2, do_move_mount},
 	        {"setns", 1, do_setns},
 	};
 	for (size_t i = 0; argc > 1 && i < sizeof(deeds) / sizeof(*deeds); i++) {

@@ -1,8 +1,9 @@
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2034 # they are for who sources this
 #
 # For tests of guards alone, which source this: as lib.sh, with picket policy try in the control group instead of picket run.
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/policy/lib.sh
+. tests/policy/lib.sh
 cat >"$dir/rules.yaml" <<'END'
 - rule: unused
   desc: there must be one

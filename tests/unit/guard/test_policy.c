@@ -277,8 +277,7 @@ static void test_routes(void **state)
 	static const char open[] = DENY "  at: file-open\n  rule: shadow read\n";
 	static const char open_reacts[] = DENY "  at: file-open\n  rule: shadow read\n  reaction: allowed\n";
 	static const char kill[] = HEAD "  action: kill\n  at: event\n  rule: shadow read\n";
-	assert_route(exec, POINT_EXEC, "lsm fanotify-exec", MECHANISM_LSM, EFFECT_PREVENTS);
-	assert_route(exec, POINT_EXEC, "fanotify-exec signal-exec", MECHANISM_FANOTIFY, EFFECT_PREVENTS);
+	assert_route(exec, POINT_EXEC, "lsm signal-exec", MECHANISM_LSM, EFFECT_PREVENTS);
 	assert_route(exec, POINT_EXEC, "signal-exec", -1, 0);
 	assert_route(open, POINT_FILE_OPEN, "lsm", MECHANISM_LSM, EFFECT_PREVENTS);
 	assert_route(open, POINT_FILE_OPEN, "events", -1, 0);
@@ -292,8 +291,11 @@ static void test_error_of_hook(void **state)
 {
 	(void)state;
 	static const char exec[] = DENY "  at: exec\n  rule: shell started\n  error: ENOENT\n";
-	assert_route(exec, POINT_EXEC, "fanotify-exec", -1, 0);
-	assert_route(exec, POINT_EXEC, "lsm fanotify-exec", MECHANISM_LSM, EFFECT_PREVENTS);
+	static const char setns[] = DENY "  at: setns\n  scope: {user: root}\n";
+	static const char setns_error[] = DENY "  at: setns\n  scope: {user: root}\n  error: ENOENT\n";
+	assert_route(exec, POINT_EXEC, "lsm signal-exec", MECHANISM_LSM, EFFECT_PREVENTS);
+	assert_route(setns, POINT_SETNS, "lsm", MECHANISM_LSM, EFFECT_PREVENTS);
+	assert_route(setns_error, POINT_SETNS, "lsm", -1, 0);
 }
 
 /* ---- the tables ---- */
