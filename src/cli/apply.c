@@ -22,7 +22,8 @@ struct applying {
 	bool plan, json;
 	struct buf keys_text;
 	struct keys keys;
-	struct store *store;
+	struct store *store;     /* NULL: let go of, so that who runs its bundles can change it */
+	struct store_state seen; /* as the gate judges by */
 	struct gate *gate;
 	struct buf evidence; /* the gate's JSON */
 };
@@ -51,16 +52,42 @@ static const char *state_path(const struct args *args)
 	return path ? path : BUNDLE_STATE;
 }
 
-static int open_state(struct applying *a)
+static int open_store(struct applying *a)
 {
 	_cleanup_(diag_list_done) struct diag_list diags;
 	const char *path = state_path(a->args);
 	diag_list_init(&diags, DIAGS_MAX);
 	int r = store_open(path, a->plan ? STORE_READ : STORE_WRITE, &diags, &a->store);
 	if (r == 0)
-		return check_history(a, path);
+		return CLI_OK;
 	bundle_tell(a->args, &diags, r, path);
 	return r == -EBADMSG ? CLI_BAD : CLI_IMPOSSIBLE;
+}
+
+static int open_state(struct applying *a)
+{
+	int r = open_store(a);
+	return r == CLI_OK ? check_history(a, state_path(a->args)) : r;
+}
+
+static void let_go(struct applying *a)
+{
+	a->seen = *store_state(a->store);
+	store_close(a->store);
+	a->store = NULL;
+}
+
+/* After the gate, which takes its time: what it judged by must still be so. */
+static int open_again(struct applying *a)
+{
+	int r = open_store(a);
+	if (r != CLI_OK)
+		return r;
+	const struct store_state *now = store_state(a->store);
+	if (now->newest_count == a->seen.newest_count && memcmp(now->newest, a->seen.newest, sizeof(now->newest)) == 0)
+		return CLI_OK;
+	log_error("another bundle was accepted meanwhile: apply this one again");
+	return CLI_IMPOSSIBLE;
 }
 
 /* The clock is right, and the newest time seen is not: it was wrong before. */
@@ -114,7 +141,7 @@ static int pass_gate(struct applying *a)
 	struct gate_view view;
 	struct json j;
 	struct gate_options options = {.keys = &a->keys,
-	                               .seen = store_state(a->store),
+	                               .seen = &a->seen,
 	                               .schema = event_schema_fingerprint(),
 	                               .now_s = bundle_now_s(),
 	                               .budget = RULE_BUDGET_DEFAULT,
@@ -175,12 +202,16 @@ static int apply(struct applying *a)
 		r = open_state(a);
 	if (r == CLI_OK)
 		r = trust_clock(a);
-	if (r == CLI_OK)
-		r = pass_gate(a);
+	if (r != CLI_OK)
+		return r;
+	let_go(a);
+	r = pass_gate(a);
 	if (r != CLI_OK)
 		return r;
 	bool passed = a->gate->refused_at == GATE_STEPS;
 	if (!a->plan)
+		r = open_again(a);
+	if (r == CLI_OK && !a->plan)
 		r = keep_result(a, passed);
 	if (r != CLI_OK)
 		return r;
@@ -193,8 +224,7 @@ static int apply(struct applying *a)
 	if (!passed || r != CLI_OK || a->plan)
 		return passed ? r : CLI_BAD;
 	fflush(stdout);
-	store_close(a->store); /* so that who runs it can change it */
-	a->store = NULL;
+	let_go(a);
 	return stage_accepted(a->args, state_path(a->args), a->json);
 }
 

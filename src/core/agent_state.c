@@ -154,6 +154,7 @@ void agent_state_tick(struct agent *a)
 		probation_tick(a);
 	else if (clock_monotonic_ns() - a->entered_ns >= a->options.alive_ns)
 		startup_proved(a->startup);
+	startup_tick(a->startup);
 	staging_tick(a);
 }
 

@@ -20,6 +20,7 @@
 #define DIAGS_MAX 10
 #define TRIES 20 /* for a store that another one is changing */
 #define TRY_MS 50
+#define RETRY_NS (10 * NS_PER_S)
 
 static uint64_t now_s(void)
 {
@@ -280,12 +281,26 @@ int startup_roll_back(struct startup *s, const char *reason, struct str details)
 {
 	if (!startup_is_unproved(s) && s->state.roles[STORE_BEFORE].version == 0)
 		return -ENOENT;
-	if (change(s, store_roll_back, reason, details) < 0)
+	if (change(s, store_roll_back, reason, details) < 0) {
 		s->role = startup_is_unproved(s) ? STORE_GOOD : STORE_BEFORE;
+		s->retry_ns = clock_monotonic_ns() + RETRY_NS;
+	}
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	enter(s);
 	count(s);
 	return 0;
+}
+
+void startup_tick(struct startup *s)
+{
+	if (s->role == STORE_CURRENT || clock_monotonic_ns() < s->retry_ns)
+		return;
+	s->retry_ns = clock_monotonic_ns() + RETRY_NS;
+	if (change(s, store_roll_back, s->reason, (struct str){0}) < 0)
+		return;
+	s->role = STORE_CURRENT;
+	write_boot(s);
+	log_notice("%s: the way back is on disk now", s->path);
 }
 
 int startup_dismiss(struct startup *s, const char *reason, struct str details)

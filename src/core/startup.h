@@ -22,6 +22,7 @@ struct startup {
 	enum store_role role; /* that is to be run: STORE_CURRENT, but STORE_GOOD where that could not be written */
 	struct digest kernel; /* that runs */
 	bool counted;         /* this start is in boot, and has not proved itself */
+	uint64_t retry_ns;    /* when a way back that is not on disk yet is tried to be written */
 	char reason[STARTUP_REASON_MAX]; /* why it is not as it was asked for; "": it is */
 };
 
@@ -47,5 +48,7 @@ int startup_confirm(struct startup *s, const char *reason, struct str details) m
 int startup_roll_back(struct startup *s, const char *reason, struct str details) must_check;
 int startup_dismiss(struct startup *s, const char *reason, struct str details) must_check;
 void startup_look(struct startup *s); /* what others changed */
+/* Once a second: what could not be written is tried again. */
+void startup_tick(struct startup *s);
 
 #endif
