@@ -29,6 +29,7 @@ struct bench {
 	struct rule_programs *programs;
 	double make_ms; /* compiling, verifying, loading */
 	uint64_t events, matches;
+	uint64_t opens, programs_started, connections; /* of the events */
 };
 
 static double user_seconds(void)
@@ -38,12 +39,21 @@ static double user_seconds(void)
 	return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
 }
 
+static void count_kind(struct bench *b, unsigned type)
+{
+	b->opens += type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
+	b->programs_started += type == EVENT_execve;
+	b->connections += type == EVENT_connect;
+}
+
 static int judge(void *userdata, struct enrich_view *view, struct arena *arena)
 {
 	struct bench *b = userdata;
 	const struct rule *matched[MATCHES_MAX];
 	unsigned names = MAX(view->name_count, 1u);
 	b->events++;
+	if (b->mode == MODE_NONE)
+		count_kind(b, view->event.header->type);
 	for (view->name_index = 0; b->mode != MODE_NONE && view->name_index < names; view->name_index++)
 		b->matches += b->mode == MODE_REFERENCE
 		                      ? rule_set_match(b->set, view->event.header->type, &view->source, arena,
@@ -70,6 +80,8 @@ static int pass(struct bench *b, const char *path, double *ret_seconds)
 		goto out;
 	}
 	b->events = b->matches = 0;
+	if (b->mode == MODE_NONE)
+		b->opens = b->programs_started = b->connections = 0;
 	double begin = user_seconds();
 	while ((r = capture_reader_next(reader, &event)) > 0)
 		if (pipeline_put_event(pipeline, &event) < 0)
@@ -130,8 +142,10 @@ static double judging_us(const struct bench *b, int mode, int pass)
 
 static void print_line(const struct bench *b, int passes, bool reference)
 {
-	printf("events=%llu rules=%zu make_ms=%.1f read_us=%.3f", (unsigned long long)b->events, rule_set_count(b->set),
-	       b->make_ms, seconds[MODE_NONE][passes / 2] * 1e6 / (double)b->events);
+	printf("events=%llu opens=%llu programs=%llu connections=%llu rules=%zu make_ms=%.1f read_us=%.3f",
+	       (unsigned long long)b->events, (unsigned long long)b->opens, (unsigned long long)b->programs_started,
+	       (unsigned long long)b->connections, rule_set_count(b->set), b->make_ms,
+	       seconds[MODE_NONE][passes / 2] * 1e6 / (double)b->events);
 	if (reference)
 		printf(" reference_us=%.3f", judging_us(b, MODE_REFERENCE, passes / 2));
 	printf(" compiled_us=%.3f least_us=%.3f matches=%llu\n", judging_us(b, MODE_COMPILED, passes / 2),
