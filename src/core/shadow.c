@@ -20,6 +20,7 @@ struct staged_policy {
 	char name[POLICY_NAME_MAX + 1];
 	const char *action, *mode; /* mode: as its file says */
 	uint32_t budget;           /* actions a minute */
+	bool untried; /* it acts where only the policies in force are looked after: what it would do is not seen */
 	uint64_t would, undecided;
 	struct trial_minute minute;
 	struct trial_examples examples;
@@ -52,11 +53,14 @@ static void shadow_freep(struct shadow **s)
 
 /* ---- its guards ---- */
 
-static void hold_policy(struct staged_policy *to, const struct policy *p)
+static void hold_policy(struct staged_policy *to, const struct guard_table *table, uint32_t index)
 {
+	const struct policy *p = guard_table_policy(table, index);
 	*to = (struct staged_policy){.action = policy_action_name(p->action),
 	                             .mode = policy_mode_name(p->mode),
-	                             .budget = p->budget.actions};
+	                             .budget = p->budget.actions,
+	                             .untried = guard_table_reacts(table, index) ||
+	                                        guard_table_image(table)->policies[index].scope.members};
 	snprintf(to->name, sizeof(to->name), "%s", p->name);
 }
 
@@ -74,7 +78,7 @@ static int load_guards(struct shadow *s, const struct guard_table *table, struct
 		return -ENOMEM;
 	s->policy_count = image.policy_count;
 	for (uint32_t i = 0; i < image.policy_count; i++) {
-		hold_policy(&s->policies[i], guard_table_policy(table, i));
+		hold_policy(&s->policies[i], table, i);
 		modes[i] = MIN(image.modes[i], (uint32_t)GUARD_SHADOW);
 	}
 	image.modes = modes;
@@ -85,7 +89,7 @@ static int make_guards(struct shadow *s, const struct policy_set *set, struct di
                        struct loader_failure *reterr_failure)
 {
 	_cleanup_(guard_table_freep) struct guard_table *table = NULL;
-	const struct guard_table_options options = {.cgroup = s->options.cgroup};
+	const struct guard_table_options options = {.cgroup = s->options.cgroup, .trial = true, .judged = true};
 	struct guard_hook_report hooks[GUARD_HOOK_COUNT];
 	struct policy_kernel kernel;
 	if (!set || policy_set_count(set) == 0)
@@ -235,10 +239,22 @@ static double mean_us(uint64_t ns, uint64_t count)
 	return count ? (double)ns / (double)count / 1000 : 0;
 }
 
-static void add_pass(const struct trial_stats *stats, struct buf *why)
+static size_t count_untried(const struct shadow *s)
 {
+	size_t count = 0;
+	for (size_t i = 0; i < s->policy_count; i++)
+		count += s->policies[i].untried;
+	return count;
+}
+
+static void add_pass(const struct shadow *s, const struct trial_stats *stats, struct buf *why)
+{
+	size_t untried = count_untried(s);
 	buf_printf(why, "%" PRIu64 " events; alerts: %" PRIu64 " the same, %" PRIu64 " new, %" PRIu64 " gone",
 	           stats->events, stats->same, stats->added, stats->gone);
+	if (untried > 0)
+		buf_printf(why, "; of %zu policies, what %zu would do cannot be seen in a shadow", s->policy_count,
+		           untried);
 }
 
 bool shadow_verdict(const struct shadow *s, struct buf *why)
@@ -266,7 +282,7 @@ bool shadow_verdict(const struct shadow *s, struct buf *why)
 		           mean_us(stats.staged_ns, stats.timed), mean_us(stats.running_ns, stats.timed),
 		           limits->cost_ratio);
 	else
-		return add_pass(&stats, why), true;
+		return add_pass(s, &stats, why), true;
 	return false;
 }
 
@@ -290,6 +306,8 @@ static void add_policy(const struct staged_policy *p, struct json *out)
 	add_text(out, "policy", p->name);
 	add_text(out, "action", p->action);
 	add_text(out, "mode", p->mode);
+	json_key(out, "tried");
+	json_bool(out, !p->untried);
 	add_u64(out, "would_have_acted", p->would);
 	add_u64(out, "undecided", p->undecided);
 	add_u64(out, "most_in_a_minute", p->minute.most);
