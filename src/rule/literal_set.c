@@ -8,15 +8,15 @@
 
 #define IP_PREFIX_MAX 128
 
-struct slot {
-	bool used;
+struct entry {
 	uint64_t hash;
 	struct value value;
 };
 
 /* Open addressing. The capacity is a power of two and at least twice the limit, so that every search ends. */
 struct literal_set {
-	struct slot *slots;
+	struct entry *entries; /* count, of at most limit */
+	uint32_t *slots;       /* capacity: an entry's index + 1; 0: free */
 	size_t capacity, count, limit;
 	/* Lengths of the prefixes that are in it: an address is looked up once under each. */
 	uint8_t prefixes[2][IP_PREFIX_MAX + 1];
@@ -34,12 +34,13 @@ static size_t capacity_for(size_t limit)
 struct literal_set *literal_set_new(struct arena *arena, size_t limit)
 {
 	struct literal_set *s = arena_new(arena, struct literal_set);
-	if (!s)
+	if (!s || limit > UINT32_MAX / 4)
 		return NULL;
 	s->limit = limit;
 	s->capacity = capacity_for(limit);
-	s->slots = arena_array(arena, struct slot, s->capacity);
-	return s->slots ? s : NULL;
+	s->entries = arena_array(arena, struct entry, limit);
+	s->slots = arena_array(arena, uint32_t, s->capacity);
+	return s->entries && s->slots ? s : NULL;
 }
 
 /* Numbers that are equal have one form: whole ones are S64 if they fit, or else U64. */
@@ -107,11 +108,14 @@ static bool value_same(const struct value *a, const struct value *b)
 }
 
 /* The slot that holds v, or the free one where it belongs. */
-static struct slot *slot_find(const struct literal_set *s, const struct value *v, uint64_t hash)
+static uint32_t *slot_find(const struct literal_set *s, const struct value *v, uint64_t hash)
 {
 	for (size_t i = hash;; i++) {
-		struct slot *slot = &s->slots[i & (s->capacity - 1)];
-		if (!slot->used || (slot->hash == hash && value_same(&slot->value, v)))
+		uint32_t *slot = &s->slots[i & (s->capacity - 1)];
+		if (!*slot)
+			return slot;
+		const struct entry *e = &s->entries[*slot - 1];
+		if (e->hash == hash && value_same(&e->value, v))
 			return slot;
 	}
 }
@@ -132,8 +136,8 @@ int literal_set_add(struct literal_set *s, struct arena *arena, const struct val
 	if (n.kind == VALUE_IP)
 		ip_mask(&n.ip, n.ip.prefix);
 	uint64_t hash = value_hash(&n);
-	struct slot *slot = slot_find(s, &n, hash);
-	if (slot->used)
+	uint32_t *slot = slot_find(s, &n, hash);
+	if (*slot)
 		return 0;
 	if (s->count >= s->limit)
 		return -ENOSPC;
@@ -144,8 +148,8 @@ int literal_set_add(struct literal_set *s, struct arena *arena, const struct val
 	}
 	if (n.kind == VALUE_IP)
 		prefix_note(s, &n.ip);
-	*slot = (struct slot){.used = true, .hash = hash, .value = n};
-	s->count++;
+	s->entries[s->count++] = (struct entry){.hash = hash, .value = n};
+	*slot = (uint32_t)s->count;
 	return 0;
 }
 
@@ -157,7 +161,7 @@ static bool set_has_ip(const struct literal_set *s, const struct value *v)
 			continue;
 		struct value masked = {.kind = VALUE_IP, .ip = v->ip};
 		ip_mask(&masked.ip, s->prefixes[family][i]);
-		if (slot_find(s, &masked, value_hash(&masked))->used)
+		if (*slot_find(s, &masked, value_hash(&masked)))
 			return true;
 	}
 	return false;
@@ -170,7 +174,7 @@ bool literal_set_has(const struct literal_set *s, const struct value *v)
 	if (v->kind == VALUE_IP)
 		return set_has_ip(s, v);
 	struct value n = value_normal(v);
-	return slot_find(s, &n, value_hash(&n))->used;
+	return *slot_find(s, &n, value_hash(&n)) != 0;
 }
 
 /* ---- paths ---- */
@@ -184,7 +188,7 @@ struct path_pattern {
 struct path_set {
 	struct literal_set *plain; /* normalised: one slash between components, none at the end */
 	bool has_root;             /* "/": all absolute paths */
-	struct path_pattern *patterns;
+	struct path_pattern *patterns; /* at most limit; NULL: none yet */
 	size_t pattern_count, limit;
 };
 
@@ -195,8 +199,7 @@ struct path_set *path_set_new(struct arena *arena, size_t limit)
 		return NULL;
 	s->limit = limit;
 	s->plain = literal_set_new(arena, limit);
-	s->patterns = arena_array(arena, struct path_pattern, limit);
-	return s->plain && s->patterns ? s : NULL;
+	return s->plain ? s : NULL;
 }
 
 struct str path_normal(struct arena *arena, struct str path)
@@ -271,6 +274,10 @@ int path_set_add(struct path_set *s, struct arena *arena, struct str path)
 		return literal_set_add(s->plain, arena, &v);
 	if (s->pattern_count >= s->limit)
 		return -ENOSPC;
+	if (!s->patterns)
+		s->patterns = arena_array(arena, struct path_pattern, s->limit);
+	if (!s->patterns)
+		return -ENOMEM;
 	int r = path_split(arena, v.str, &s->patterns[s->pattern_count]);
 	if (r == 0)
 		s->pattern_count++;

@@ -81,7 +81,7 @@ static inline const struct formula *const *formula_parts(const struct formula *c
 struct plan {
 	struct arena arena;
 	struct map made;                    /* formulas, by what they consist of, until plan_finish() */
-	const struct expr *name;            /* fd.name; NULL: not needed yet */
+	const struct expr *name;            /* fd.name, of tests that others beside them imply; NULL: none yet */
 	const struct cond_numbers *numbers; /* of the set */
 	struct atom *atoms;
 	size_t atom_count, atom_capacity;

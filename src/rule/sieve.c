@@ -247,6 +247,8 @@ static enum atom_fate atom_fate(struct sieve *s, enum sieve_state state, const s
 	enum sieve_number number;
 	if (a->process)
 		return FATE_UNKNOWN;
+	if (a->test->left == s->plan->name) /* stands beside a test of fd.directory, which is at hand here */
+		return FATE_TRUE;
 	enum truth truth = atom_by_constants(s, state, a->test);
 	if (truth == TRUTH_OPEN)
 		truth = atom_by_range(state, a);
