@@ -186,8 +186,8 @@ struct path_pattern {
 };
 
 struct path_set {
-	struct literal_set *plain; /* normalised: one slash between components, none at the end */
-	bool has_root;             /* "/": all absolute paths */
+	struct literal_set *plain;     /* normalised: one slash between components, none at the end */
+	bool has_root;                 /* "/": all absolute paths */
 	struct path_pattern *patterns; /* at most limit; NULL: none yet */
 	size_t pattern_count, limit;
 };
