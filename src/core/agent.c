@@ -234,6 +234,7 @@ static int run_dormant(struct agent *a)
 {
 	log_error("sensors are off, and only the status is served: %s", a->startup->reason);
 	a->entered_ns = clock_monotonic_ns();
+	policies_unpin_others(a->options.live.status_path, NULL);
 	return dormant_run(&a->options.live);
 }
 
