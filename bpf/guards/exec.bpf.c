@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * Guards of programs that are started. At the security hook, where the old program still runs, the exec fails with an error;
- * when the new program is set up and has run no instruction, it is killed.
+ * Guards of processes that are made, and of programs that are started. At the security hook, where the old program still runs,
+ * the exec fails with an error; when the new program is set up and has run no instruction, it is killed.
  */
 #include "guard.h"
 
@@ -80,4 +80,18 @@ int BPF_PROG(guard_exec_check, struct linux_binprm *bprm, int ret)
 		guard_new_name(a, bprm);
 	guard_executable(a, file);
 	return guard_end(a);
+}
+
+#define CLONE_THREAD 0x00010000
+#define EAGAIN 11 /* what callers know of forks that fail */
+
+SEC("lsm/task_alloc")
+int BPF_PROG(guard_fork, struct task_struct *task, unsigned long flags, int ret)
+{
+	struct guard_attempt *a;
+
+	if (ret || flags & CLONE_THREAD)
+		return ret;
+	a = guard_begin(GUARD_AT_FORK);
+	return a && guard_end(a) ? -EAGAIN : 0;
 }

@@ -45,6 +45,7 @@ static int guard_point_of(const struct policy_route *route)
 	        {POINT_SETNS, GUARD_AT_SETNS},
 	        {POINT_DEVICE, GUARD_AT_DEVICE},
 	        {POINT_SYSCTL_WRITE, GUARD_AT_SYSCTL_WRITE},
+	        {POINT_FORK, GUARD_AT_FORK},
 	};
 	if (!route->built)
 		return -1;

@@ -67,13 +67,14 @@ static int try_load(const struct program *p, const struct btf *kernel)
 	}
 static const struct hook_programs {
 	enum guard_hook hook;
-	struct program programs[2]; /* all must load; type 0: none */
+	struct program programs[3]; /* all must load; type 0: none */
 } hook_programs[] = {
         {GUARD_HOOK_EVENTS,
          {{BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "btf_trace_sys_exit", TARGET_TYPEDEF, nothing, 2}}},
         {GUARD_HOOK_LSM,
          {{BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "bpf_lsm_bprm_check_security", TARGET_FUNCTION, nothing, 2},
-          {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "bpf_lsm_file_open", TARGET_FUNCTION, nothing, 2}}},
+          {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "bpf_lsm_file_open", TARGET_FUNCTION, nothing, 2},
+          {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "bpf_lsm_path_rename", TARGET_FUNCTION, nothing, 2}}},
         {GUARD_HOOK_CGROUP_CONNECT, {CGROUP(SOCK_ADDR, INET4_CONNECT), CGROUP(SOCK_ADDR, INET6_CONNECT)}},
         {GUARD_HOOK_CGROUP_BIND, {CGROUP(SOCK_ADDR, INET4_BIND), CGROUP(SOCK_ADDR, INET6_BIND)}},
         {GUARD_HOOK_CGROUP_SENDMSG, {CGROUP(SOCK_ADDR, UDP4_SENDMSG), CGROUP(SOCK_ADDR, UDP6_SENDMSG)}},

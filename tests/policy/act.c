@@ -6,6 +6,7 @@
  *	opens FILE				without end, until it is killed
  *	aim IP PORT TIMES			connects one UDP socket; how many were denied
  *	open|write|cut|exec FILE, rename FROM TO, unlink FILE, rmdir DIRECTORY
+ *	fork TIMES				how many failed with EAGAIN
  *	trace PID, traceme
  *	module FILE, module-data, bpf-map
  *	mount TYPE DIRECTORY, move-mount FROM TO, setns KIND
@@ -128,6 +129,21 @@ static int do_opens(char **argv)
 	return 0;
 }
 
+static int do_fork(char **argv)
+{
+	unsigned long denied = 0;
+	for (unsigned long n = strtoul(argv[1], NULL, 10); n > 0; n--) {
+		pid_t child = fork();
+		if (child == 0)
+			_exit(0);
+		denied += child < 0 && errno == EAGAIN;
+		if (child > 0)
+			waitpid(child, NULL, 0);
+	}
+	printf("denied %lu: ", denied);
+	return 0;
+}
+
 static int do_rename(char **argv)
 {
 	return rename(argv[1], argv[2]);
@@ -219,13 +235,28 @@ int main(int argc, char **argv)
 		int arguments;
 		int (*run)(char **argv);
 	} deeds[] = {
-	        {"connect", 2, do_socket},  {"bind", 2, do_socket},     {"send", 2, do_socket},
-	        {"aim", 3, do_aim},         {"open", 1, do_open},       {"write", 1, do_open},
-	        {"device", 1, do_open},     {"cut", 1, do_cut},         {"exec", 1, do_exec},
-	        {"opens", 1, do_opens},     {"rename", 2, do_rename},   {"unlink", 1, do_unlink},
-	        {"rmdir", 1, do_rmdir},     {"setting", 2, do_setting}, {"trace", 1, do_trace},
-	        {"traceme", 0, do_traceme}, {"module", 1, do_module},   {"module-data", 0, do_module_data},
-	        {"bpf-map", 0, do_bpf_map}, {"mount", 2, do_mount},     {"move-mount", 2, do_move_mount},
+	        {"connect", 2, do_socket},
+	        {"bind", 2, do_socket},
+	        {"send", 2, do_socket},
+	        {"aim", 3, do_aim},
+	        {"open", 1, do_open},
+	        {"write", 1, do_open},
+	        {"device", 1, do_open},
+	        {"cut", 1, do_cut},
+	        {"exec", 1, do_exec},
+	        {"fork", 1, do_fork},
+	        {"opens", 1, do_opens},
+	        {"rename", 2, do_rename},
+	        {"unlink", 1, do_unlink},
+	        {"rmdir", 1, do_rmdir},
+	        {"setting", 2, do_setting},
+	        {"trace", 1, do_trace},
+	        {"traceme", 0, do_traceme},
+	        {"module", 1, do_module},
+	        {"module-data", 0, do_module_data},
+	        {"bpf-map", 0, do_bpf_map},
+	        {"mount", 2, do_mount},
+	        {"move-mount", 2, do_move_mount},
 	        {"setns", 1, do_setns},
 	};
 	for (size_t i = 0; argc > 1 && i < sizeof(deeds) / sizeof(*deeds); i++) {

@@ -219,8 +219,6 @@ static void test_whole_texts(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	assert_no_table(HEAD "  action: throttle\n  at: fork\n  rate: 1/s\n  scope: {user: root}\n",
-	                "no guard for it yet");
 	assert_no_table(CONNECT "  condition: evt.type = connect and proc.cmdline contains x\n",
 	                "no guard of this build");
 	assert_no_table(CONNECT "  scope: {unit: a.service}\n", "a scope 'unit' is");
