@@ -120,11 +120,11 @@ static void add_staging(const struct painter *p, const cJSON *staging)
 		return;
 	label(p, "");
 	add_bundle(p, staging);
-	buf_printf(p->out, "%s: %s%s %s%s\n", waits ? bad(p) : "", outcome,
-	           strcmp(outcome, "refused") == 0 ? " at"
-	           : waits                         ? " for a person before"
-	                                           : ":",
-	           text_of(staging, "step"), plain(p));
+	buf_printf(p->out, "%s: ", waits ? bad(p) : "");
+	add_text(p, outcome, 0);
+	buf_printf(p->out, "%s ", strcmp(outcome, "refused") == 0 ? " at" : waits ? " for a person before" : ":");
+	add_text(p, text_of(staging, "step"), 0);
+	buf_printf(p->out, "%s\n", plain(p));
 }
 
 static void add_content(const struct painter *p, const cJSON *root)

@@ -36,6 +36,10 @@ static size_t count_lines(struct str text)
 
 #define EVIL "\\u001b[2J\\nforged"
 static const char evil_status[] = "{\"version\":\"" EVIL "\",\"pid\":1,\"uptime_s\":1e300,"
+                                  "\"content\":{\"rung\":\"off\",\"reason\":\"" EVIL "\",\"runs\":{\"name\":\"" EVIL
+                                  "\"},\"probation\":{\"left_s\":1e300},"
+                                  "\"staging\":{\"name\":\"" EVIL "\",\"outcome\":\"" EVIL "\",\"step\":\"" EVIL
+                                  "\"}},\"processes\":{\"held\":1},"
                                   "\"events\":{\"judged\":3,\"by_type\":{\"" EVIL "\":3}},"
                                   "\"alerts\":{\"raised\":1,\"by_rule\":{\"" EVIL "\":1}},"
                                   "\"counters\":{\"" EVIL "\":1},\"counters_meaning\":{\"" EVIL "\":\"" EVIL "\"},"
@@ -51,7 +55,7 @@ static void test_status_quotes_harmlessly(void **state)
 	assert_harmless(buf_str(&out));
 	assert_true(str_contains(buf_str(&out), STR("forged")));
 	assert_false(str_contains(buf_str(&out), STR("\nforged")));
-	assert_int_equal(count_lines(buf_str(&out)), 11);
+	assert_int_equal(count_lines(buf_str(&out)), 15);
 }
 
 static void test_status_of_another_is_refused(void **state)
