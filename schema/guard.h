@@ -250,6 +250,7 @@ struct guard_verdict {
 	__u8 address[16];
 	__u16 port, family;
 	__u32 trip;
+	__s64 device;                  /* GUARD_DEVICE_NUMBER(); 0: it is about none */
 	char path[GUARD_VERDICT_PATH]; /* its beginning, as far as it was read; ends in a NUL */
 };
 

@@ -230,6 +230,8 @@ __noinline int guard_tell(struct guard_attempt *a, struct guard_state *s, __u32 
 		v->port = a->numbers[GUARD_PORT - GUARD_TEXT_SUBJECTS];
 		v->family = a->numbers[GUARD_FAMILY - GUARD_TEXT_SUBJECTS];
 	}
+	if (a->known >> GUARD_DEVICE & 1)
+		v->device = a->numbers[GUARD_DEVICE - GUARD_TEXT_SUBJECTS];
 	if (a->known >> GUARD_PATH & 1)
 		bpf_probe_read_kernel_str(v->path, sizeof(v->path), a->texts[GUARD_PATH][0].text);
 	bpf_ringbuf_submit(v, 0);

@@ -43,9 +43,12 @@ static void guards_freep(struct guards **g)
 static void add_verdict_json(const struct guard_verdict *v, const struct policy *p, struct buf *out)
 {
 	_cleanup_(buf_done) struct buf address;
+	_cleanup_(buf_done) struct buf device;
 	struct json j;
 	buf_init(&address, 128);
+	buf_init(&device, 128);
 	verdict_add_endpoint(v, &address);
+	verdict_add_device(v, &device);
 	json_init(&j, out);
 	json_begin_object(&j);
 	ui_json_text(&j, "verdict", verdict_kind_name(v->kind));
@@ -56,6 +59,7 @@ static void add_verdict_json(const struct guard_verdict *v, const struct policy 
 	ui_json_text(&j, "action", policy_action_name(p->action));
 	ui_json_text(&j, "point", verdict_point_name(v->point));
 	ui_json_text(&j, "address", address.data);
+	ui_json_text(&j, "device", device.data);
 	json_key(&j, "path");
 	if (verdict_path(v).length)
 		json_str(&j, verdict_path(v));

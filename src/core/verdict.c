@@ -73,6 +73,13 @@ struct str verdict_path(const struct guard_verdict *v)
 	return str_make(v->path, strnlen(v->path, sizeof(v->path)));
 }
 
+void verdict_add_device(const struct guard_verdict *v, struct buf *out)
+{
+	if (v->device)
+		buf_printf(out, "%c %u:%u", (char)(v->device >> 40), (unsigned)(v->device >> 20 & 0xfffff),
+		           (unsigned)(v->device & 0xfffff));
+}
+
 void verdict_add_deed(const struct guard_verdict *v, struct buf *out)
 {
 	buf_printf(out, "%s of ", verdict_point_name(v->point));
@@ -82,6 +89,9 @@ void verdict_add_deed(const struct guard_verdict *v, struct buf *out)
 		buf_add_text(out, ", ");
 		value_add_printable(verdict_path(v), 0, out);
 	}
+	if (v->device)
+		buf_add_text(out, ", ");
+	verdict_add_device(v, out);
 	if (!v->family)
 		return;
 	buf_add_text(out, v->point == GUARD_AT_BIND ? ", " : " to ");

@@ -14,6 +14,8 @@ const char *verdict_point_name(uint32_t point); /* "exec", "connect" …; NULL: 
 bool verdict_address(const struct guard_verdict *v, struct ip *ret_address); /* false: it has none */
 /* "1.2.3.4:25", "[::1]:25"; nothing if it has no address. */
 void verdict_add_endpoint(const struct guard_verdict *v, struct buf *out);
+/* "c 1:3"; nothing if it is about no device. */
+void verdict_add_device(const struct guard_verdict *v, struct buf *out);
 /* "connect of bash[18246] to 127.0.0.1:25". The verdict's point has a name. */
 void verdict_add_deed(const struct guard_verdict *v, struct buf *out);
 struct str verdict_program(const struct guard_verdict *v);
