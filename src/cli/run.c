@@ -10,6 +10,7 @@
 #include "core/agent.h"
 #include "core/budget.h"
 #include "core/log.h"
+#include "core/recent.h"
 #include "core/report.h"
 #include "core/status.h"
 
@@ -130,6 +131,29 @@ static int state_options_get(const struct args *args, struct agent_options *o)
 	return stops_get(args, &o->stops);
 }
 
+static int recent_get(const struct args *args, struct agent_options *o)
+{
+	const char *size = args_get(args, "recent");
+	o->recent_bytes = RECENT_BYTES_DEFAULT;
+	if (!size)
+		return CLI_OK;
+	if (!o->state) {
+		log_error("--recent: the history is kept in the state directory: name it with --state");
+		return CLI_USAGE;
+	}
+	if (strcmp(size, "0") == 0) {
+		o->recent_bytes = 0;
+		return CLI_OK;
+	}
+	if (args_get_size(args, "recent", &o->recent_bytes) < 0)
+		return CLI_USAGE;
+	if (o->recent_bytes < RECENT_BYTES_MIN || o->recent_bytes > RECENT_BYTES_MAX) {
+		log_error("--recent: 4M to 64G, or 0 for none");
+		return CLI_USAGE;
+	}
+	return CLI_OK;
+}
+
 static int options_get(const struct args *args, const struct judging *judging, struct agent_options *ret_options)
 {
 	uint64_t budget = BUDGET_DEFAULT_PERCENT;
@@ -140,7 +164,8 @@ static int options_get(const struct args *args, const struct judging *judging, s
 	                          .started = banner,
 	                          .userdata = (void *)args};
 	if (args_get_u64(args, "cpu-budget", BUDGET_PERCENT_MAX, &budget) < 0 || live_options_init(args, &o.live) < 0 ||
-	    policies_get(args, &o.files) != CLI_OK || state_options_get(args, &o) != CLI_OK)
+	    policies_get(args, &o.files) != CLI_OK || state_options_get(args, &o) != CLI_OK ||
+	    recent_get(args, &o) != CLI_OK)
 		return CLI_USAGE;
 	status_path_set(args, &o.live);
 	o.cpu_budget = (unsigned)budget;

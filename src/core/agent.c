@@ -2,6 +2,8 @@
 #include "core/agent_int.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -47,6 +49,8 @@ static void turn(void *userdata)
 	struct agent *a = userdata;
 	if (a->policies)
 		policies_tell(a->policies);
+	if (a->recent)
+		recent_turn(a->recent, clock_boot_ns());
 }
 
 static void tick(void *userdata, struct live *live)
@@ -70,6 +74,8 @@ static void report(void *userdata, struct json *out)
 	sparing_report(&a->sparing, out);
 	if (a->policies && policies_count(a->policies) > 0)
 		policies_report(a->policies, out);
+	if (a->recent)
+		recent_report(a->recent, out);
 	json_key(out, "reloads");
 	json_u64(out, a->reloads);
 	json_key(out, "failed_reloads");
@@ -112,6 +118,8 @@ static int started(void *userdata, struct live *live)
 		return r;
 	if (a->startup)
 		began(a);
+	if (a->recent)
+		recent_start(a->recent, live, a->pipeline);
 	if (a->options.started)
 		a->options.started(a->options.userdata, a);
 	return 0;
@@ -123,6 +131,8 @@ static int context(void *userdata, const struct event *event)
 	if (a->live && event->header->type == EVENT_watch)
 		live_pass_file(a->live, (uint32_t)event_arg_number(event, event_find_arg(event->info, STR("dev"))),
 		               event_arg_number(event, event_find_arg(event->info, STR("ino"))));
+	if (a->recent)
+		recent_context(a->recent, event);
 	return judge_context(a->judge, event);
 }
 
@@ -135,12 +145,24 @@ static int event(void *userdata, struct enrich_view *view, struct arena *arena)
 		policies_see(a->policies, &actor);
 	int r = shadow ? shadow_event(shadow, a->judge, view, arena) : judge_event(a->judge, view, arena);
 	a->matched += judge_matched(a->judge);
-	if (a->live && !judge_matched(a->judge))
+	if (a->recent)
+		recent_event(a->recent, view);
+	if (a->live && !judge_matched(a->judge) && !(a->recent && recent_wants(a->recent, &view->event)))
 		live_unmatched(a->live, view);
 	return r;
 }
 
 /* ---- the object ---- */
+
+static int make_recent(struct agent *a)
+{
+	char directory[PATH_MAX];
+	const struct recent_options options = {.directory = directory, .bytes_max = a->options.recent_bytes};
+	if (!a->options.state || !options.bytes_max)
+		return 0;
+	snprintf(directory, sizeof(directory), "%s/" RECENT_DIRECTORY, a->options.state);
+	return recent_new(&options, &a->recent);
+}
 
 static int make_rooms(struct agent *a)
 {
@@ -154,6 +176,8 @@ static int make_rooms(struct agent *a)
 		policies.enrich = pipeline_enrich(a->pipeline);
 	if (r == 0 && (o->files.policy_path_count > 0 || o->state))
 		r = policies_new(&policies, a->judge, &a->policies);
+	if (r == 0)
+		r = make_recent(a);
 	if (r < 0)
 		log_error("cannot start: %s", strerror(-r));
 	return r;
@@ -213,6 +237,7 @@ void agent_free(struct agent *a)
 	if (a->live) /* else it has measured nothing */
 		sparing_done(&a->sparing);
 	staging_end(a);
+	recent_free(a->recent);
 	live_free(a->live);
 	policies_free(a->policies);
 	pipeline_free(a->pipeline);

@@ -36,7 +36,8 @@ struct agent_options {
 	unsigned stops;             /* 1 << step: a person is waited for before it */
 	uint64_t alive_ns;          /* so long a start must live to have proved itself */
 	bool no_sieve;
-	unsigned cpu_budget; /* percent of one CPU; 0: no limit */
+	uint64_t recent_bytes; /* of the history of events that is kept in state; 0: none is */
+	unsigned cpu_budget;   /* percent of one CPU; 0: no limit */
 	/* Shows what is wrong with content. */
 	void (*tell)(void *userdata, const struct diag_list *diags);
 	/* It watches now. NULL: nobody is told. */

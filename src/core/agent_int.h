@@ -14,6 +14,7 @@
 #include "core/agent.h"
 #include "core/policies.h"
 #include "core/probation.h"
+#include "core/recent.h"
 #include "core/shadow.h"
 #include "core/sparing.h"
 #include "core/startup.h"
@@ -48,6 +49,7 @@ struct agent {
 	struct agent_options options;
 	struct judge *judge;
 	struct pipeline *pipeline;
+	struct recent *recent;     /* NULL: no history is kept */
 	struct policies *policies; /* NULL: there will be none */
 	struct live *live;         /* NULL: not yet, or sensors are off */
 	struct sparing sparing;

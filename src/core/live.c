@@ -188,6 +188,12 @@ int live_shed_events(struct live *l, const struct event_set *events)
 	return set_wanted(l);
 }
 
+bool live_is_shedding(const struct live *l)
+{
+	static const struct event_set none;
+	return memcmp(&l->shed, &none, sizeof(none)) != 0;
+}
+
 int live_run_time(void *live, uint64_t *ret_ns)
 {
 	const struct live *l = live;

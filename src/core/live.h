@@ -49,6 +49,7 @@ void live_end(struct live *l); /* for hooks: live_run() takes what is in the rin
 int live_set_events(struct live *l, const struct event_set *events) must_check;
 /* These are not made from now on, whoever wants them, but for what the tables of processes need. */
 int live_shed_events(struct live *l, const struct event_set *events) must_check;
+bool live_is_shedding(const struct live *l);
 int live_run_time(void *live, uint64_t *ret_ns) must_check; /* of the sensors in the kernel, see meter.h */
 /* Who wants events beside the rules that judge. events: NULL: none any more. */
 enum live_guest { LIVE_SHADOW, LIVE_RECENT, LIVE_RECENT_WINDOW, LIVE_GUESTS };

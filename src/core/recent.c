@@ -321,7 +321,7 @@ static void look_at_window(struct recent *r, uint64_t now)
 		close_window(r, now);
 		if (r->open)
 			hand_over(r, now, true);
-	} else if (!is_open && r->open && now >= r->next_window_ns) {
+	} else if (!is_open && r->open && !r->shed_until_ns && now >= r->next_window_ns) {
 		if (r->live && live_set_wish(r->live, LIVE_RECENT_WINDOW, &r->all) < 0)
 			return;
 		r->window_ns = now;
@@ -330,9 +330,11 @@ static void look_at_window(struct recent *r, uint64_t now)
 	}
 }
 
+/* Too much comes, or picket as a whole is over its budget: then this is the first that it does without. */
 static bool is_flooded(const struct recent *r)
 {
-	return r->over[RECENT_ALWAYS] > rates[RECENT_ALWAYS] || r->over[RECENT_WRITES] > rates[RECENT_WRITES];
+	return (r->live && live_is_shedding(r->live)) || r->over[RECENT_ALWAYS] > rates[RECENT_ALWAYS] ||
+	       r->over[RECENT_WRITES] > rates[RECENT_WRITES];
 }
 
 /* A second's worth may come at once. */

@@ -283,6 +283,28 @@ static void add_ring(const struct painter *p, const cJSON *root)
 	buf_printf(p->out, "%.1f MiB, %.0f%% full\n", bytes / (1 << 20), 100 * number_of(ring, "used") / bytes);
 }
 
+static void add_recent(const struct painter *p, const cJSON *root)
+{
+	const cJSON *recent = cJSON_GetObjectItemCaseSensitive(root, "recent"), *count;
+	double left_out = 0;
+	if (!recent)
+		return;
+	cJSON_ArrayForEach (count, cJSON_GetObjectItemCaseSensitive(recent, "left_out"))
+		left_out += cJSON_IsNumber(count) ? count->valuedouble : 0;
+	label(p, "history");
+	if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(recent, "recording"))) {
+		buf_printf(p->out, "%snot recording: ", bad(p));
+		add_text(p, text_of(recent, "error"), 0);
+		buf_add_text(p->out, plain(p));
+	} else {
+		buf_printf(p->out, "%.1f of %.1f MiB, %.0f events", number_of(recent, "bytes") / (1 << 20),
+		           number_of(recent, "bytes_max") / (1 << 20), number_of(recent, "events"));
+	}
+	add_trouble(p, number_of(recent, "not_written"), "not written");
+	add_trouble(p, left_out, "left out");
+	buf_add_char(p->out, '\n');
+}
+
 /* The first counter is of what went well; the others are told only when they counted something. */
 static void add_counters(const struct painter *p, const cJSON *root)
 {
@@ -463,6 +485,7 @@ int report_add_text(struct str json, bool color, struct buf *out)
 	add_top(&p, root, "alerts", "by_rule");
 	add_tables(&p, root);
 	add_ring(&p, root);
+	add_recent(&p, root);
 	add_sieve(&p, root);
 	add_counters(&p, root);
 	add_outputs(&p, root);

@@ -107,7 +107,7 @@ static struct counts read_segment(const char *directory, const char *name)
 
 static void test_kept(void **state)
 {
-	struct recorder r;
+	struct recorder r = {.name = NULL};
 	struct recent_segment *list;
 	size_t count;
 	(void)state;
@@ -149,7 +149,7 @@ static void test_kept(void **state)
 /* Over the rate: left out, counted; and for the next half minute not asked for. */
 static void test_flood(void **state)
 {
-	struct recorder r;
+	struct recorder r = {.name = NULL};
 	(void)state;
 	directory_make(r.directory, sizeof(r.directory));
 	recorder_begin(&r, 64 * MIB);
@@ -186,7 +186,7 @@ static uint64_t bytes_of(const char *directory)
 /* Never more than it may take; the oldest goes; what stays can be replayed by itself. */
 static void test_bounds(void **state)
 {
-	struct recorder r;
+	struct recorder r = {.name = NULL};
 	struct recent_segment *list;
 	size_t count;
 	uint64_t random = 1, written = 0;
@@ -226,7 +226,7 @@ static void test_bounds(void **state)
 
 static void test_runs(void **state)
 {
-	struct recorder r;
+	struct recorder r = {.name = NULL};
 	struct recent_segment *list;
 	size_t count;
 	(void)state;
@@ -276,7 +276,7 @@ static void test_names(void **state)
 
 static void test_no_directory(void **state)
 {
-	struct recorder r;
+	struct recorder r = {.name = NULL};
 	char base[64];
 	(void)state;
 	directory_make(base, sizeof(base));
@@ -318,7 +318,7 @@ static void fill(const char *path)
 /* In a mount namespace of its own. */
 static void test_full_disk(void **state)
 {
-	struct recorder r;
+	struct recorder r = {.name = NULL};
 	char base[64], path[PATH_MAX];
 	(void)state;
 	directory_make(base, sizeof(base));

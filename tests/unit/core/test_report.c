@@ -43,6 +43,7 @@ static const char evil_status[] = "{\"version\":\"" EVIL "\",\"pid\":1,\"uptime_
                                   "\"events\":{\"judged\":3,\"by_type\":{\"" EVIL "\":3}},"
                                   "\"alerts\":{\"raised\":1,\"by_rule\":{\"" EVIL "\":1}},"
                                   "\"counters\":{\"" EVIL "\":1},\"counters_meaning\":{\"" EVIL "\":\"" EVIL "\"},"
+                                  "\"recent\":{\"recording\":false,\"error\":\"" EVIL "\",\"left_out\":{\"writes\":2}},"
                                   "\"outputs\":[{\"name\":\"" EVIL "\"}],\"sensors\":[{\"name\":\"" EVIL
                                   "\",\"hook\":\"" EVIL "\"},{\"name\":\"x\"}]}";
 
@@ -55,7 +56,8 @@ static void test_status_quotes_harmlessly(void **state)
 	assert_harmless(buf_str(&out));
 	assert_true(str_contains(buf_str(&out), STR("forged")));
 	assert_false(str_contains(buf_str(&out), STR("\nforged")));
-	assert_int_equal(count_lines(buf_str(&out)), 15);
+	assert_true(str_contains(buf_str(&out), STR("2 left out")));
+	assert_int_equal(count_lines(buf_str(&out)), 16);
 }
 
 static void test_status_of_another_is_refused(void **state)
