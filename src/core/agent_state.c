@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/report.h"
 
+#define CONFIRM_AGAIN_NS (10 * NS_PER_S)
 #define TEXT_MAX 1024
 #define DETAILS_MAX (16u << 10)
 
@@ -115,13 +116,17 @@ void agent_fall_back(struct agent *a, const char *reason, struct str details)
 	agent_entered(a, a->options.watch_ns, NULL, -1);
 }
 
+/* What cannot be written now may be later: until then it stays on probation, and what waits for its end waits on. */
 static void probation_passed(struct agent *a)
 {
 	_cleanup_(buf_done) struct buf details;
 	buf_init(&details, DETAILS_MAX);
 	add_probation(a, &details);
-	if (startup_confirm(a->startup, "it kept to its limits", buf_str(&details)) < 0)
+	if (startup_confirm(a->startup, "it kept to its limits", buf_str(&details)) < 0) {
+		a->probation.on = true;
+		a->probation.until_ns = a->probation.last.time_ns + CONFIRM_AGAIN_NS;
 		return;
+	}
 	startup_proved(a->startup);
 	log_notice("%s %llu has proved itself: it is the last known good content now",
 	           a->startup->state.roles[STORE_GOOD].name,
