@@ -215,9 +215,17 @@ struct guard_process {
 	__u64 bits[GUARD_BITS / 64];
 };
 
+/* A session is an operator's if it has a terminal and its leader was started by a program that is an entry (sshd, login,
+ * sudo …). Of it are protected the leader, and whatever root runs. */
+enum guard_protected_what {
+	GUARD_PROTECTED_PROGRAM, /* an executable */
+	GUARD_PROTECTED_PROCESS, /* device: its id */
+	GUARD_PROTECTED_ENTRY,   /* an executable by which operators come in; it is protected by another key */
+	GUARD_PROTECTED_GROUP,   /* inode: id of a control group, with those below it */
+};
 struct guard_protected_key {
-	__u64 inode; /* of an executable; 0: device is a process id */
-	__u32 device, unused;
+	__u64 inode;
+	__u32 device, what;
 };
 
 struct guard_acted_key {

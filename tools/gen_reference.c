@@ -137,7 +137,7 @@ static const struct route_row {
 static const struct protected_row {
 	const char *path, *why;
 } protected_rows[] = {
-#define POLICY_PROTECTED(path, why) {path, why},
+#define POLICY_PROTECTED(path, what, why) {path, why},
 #include "schema/policy.def"
 };
 

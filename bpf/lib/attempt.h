@@ -85,7 +85,8 @@ static __always_inline void guard_who_is(struct guard_who *who)
 	struct inode *inode = READ(file, file, f_inode);
 	struct super_block *sb = READ(inode, inode, i_sb);
 
-	who->inode = READ(inode, inode, i_ino);
+	/* A kernel thread has no program, but may have borrowed the memory of a process that has. */
+	who->inode = task->flags & PF_KTHREAD ? 0 : READ(inode, inode, i_ino);
 	who->device = READ(super_block, sb, s_dev);
 	who->tgid = READ(task_struct, task, tgid);
 	who->uid = READ(cred, cred, euid.val);
@@ -99,7 +100,8 @@ static __always_inline bool guard_is_untouchable(const struct guard_who *who)
 
 static __always_inline bool guard_is_protected(const struct guard_who *who)
 {
-	struct guard_protected_key file = {.inode = who->inode, .device = who->device}, process = {.device = who->tgid};
+	struct guard_protected_key file = {.inode = who->inode, .device = who->device};
+	struct guard_protected_key process = {.device = who->tgid, .what = GUARD_PROTECTED_PROCESS};
 
 	return guard_is_untouchable(who) || bpf_map_lookup_elem(&guard_protected, &file) ||
 	       bpf_map_lookup_elem(&guard_protected, &process);
@@ -134,6 +136,62 @@ static __always_inline __u64 guard_ancestor_id(const struct guard_group *g, __u3
 	ancestor = (void *)READ_WORD(at);
 	node = READ(cgroup, ancestor, kn);
 	return READ(kernfs_node, node, id);
+}
+
+/* The leader of the current process's session; NULL: it has ended. */
+static __always_inline struct task_struct *guard_session_leader(struct signal_struct *signal)
+{
+	struct pid *session = READ(signal_struct, signal, pids[PIDTYPE_SID]);
+	__u64 first = READ_ADDRESS(pid, (void *)session, tasks[PIDTYPE_TGID].first);
+
+	return first ? (void *)(first - bpf_core_field_offset(struct task_struct, pid_links[PIDTYPE_TGID])) : NULL;
+}
+
+static __always_inline bool guard_is_entry(struct task_struct *task)
+{
+	struct mm_struct *mm = READ(task_struct, task, mm);
+	struct file *file = READ(mm_struct, mm, exe_file);
+	struct inode *inode = READ(file, file, f_inode);
+	struct super_block *sb = READ(inode, inode, i_sb);
+	struct guard_protected_key key = {.inode = READ(inode, inode, i_ino),
+	                                  .device = READ(super_block, sb, s_dev),
+	                                  .what = GUARD_PROTECTED_ENTRY};
+
+	return bpf_map_lookup_elem(&guard_protected, &key);
+}
+
+/* Is the current process what an operator needs to go on? See enum guard_protected_what. */
+static __always_inline bool guard_is_operators(__u32 tgid, __u32 uid)
+{
+	struct task_struct *task = bpf_get_current_task_btf(), *leader, *parent;
+	struct signal_struct *signal = READ(task_struct, task, signal);
+
+	if (!READ(signal_struct, signal, tty))
+		return false;
+	leader = guard_session_leader(signal);
+	if (!leader || (uid != 0 && (__u32)READ(task_struct, leader, tgid) != tgid))
+		return false;
+	parent = READ(task_struct, leader, real_parent);
+	return guard_is_entry(parent);
+}
+
+static __always_inline bool guard_in_protected_group(void)
+{
+	struct guard_group g = guard_own_group();
+	struct guard_protected_key key = {.what = GUARD_PROTECTED_GROUP};
+
+	for (__u32 up = 0; up < GUARD_DEPTH_MAX && up <= g.level; up++) {
+		key.inode = guard_ancestor_id(&g, g.level - up);
+		if (bpf_map_lookup_elem(&guard_protected, &key))
+			return true;
+	}
+	return false;
+}
+
+/* What is dearer to find out than guard_is_protected(). Verified once for a program, whatever the number of its callers. */
+__noinline int guard_is_spared(const struct guard_who *who)
+{
+	return who && (guard_is_operators(who->tgid, who->uid) || guard_in_protected_group());
 }
 
 static __always_inline bool guard_in_cgroups(const struct guard_group *g, const struct guard_scope *s)

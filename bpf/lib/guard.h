@@ -272,7 +272,8 @@ __noinline int guard_judge(struct guard_attempt *a, __u32 index)
 	holds = guard_formula_holds(&r);
 	if (holds == GUARD_UNKNOWN)
 		__sync_fetch_and_add(&s->total_unknown, 1);
-	if (holds != GUARD_YES || guard_is_protected(&a->who) || guard_within_rate(r.policy, s))
+	if (holds != GUARD_YES || guard_is_protected(&a->who) || guard_is_spared(&a->who) ||
+	    guard_within_rate(r.policy, s))
 		return 0;
 	verdict = guard_verdict_of(&r, s);
 	guard_tell(a, s, index, r.policy->version, verdict);

@@ -184,8 +184,15 @@ struct upid {
 	int nr;
 	struct pid_namespace *ns;
 };
+struct hlist_node {
+	struct hlist_node *next;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
 struct pid {
 	unsigned int level;
+	struct hlist_head tasks[4];
 	struct upid numbers[1];
 };
 struct nsproxy {
@@ -255,6 +262,7 @@ struct task_struct {
 	struct task_struct *real_parent, *group_leader;
 	struct list_head children;
 	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
 	__u64 start_boottime;
 	const struct cred *cred;
 	char comm[16];

@@ -7,6 +7,7 @@
 
 #include "path.h"
 
+#define PIDTYPE_TGID 1
 #define PIDTYPE_PGID 2
 #define PIDTYPE_SID 3
 #define RLIMIT_NOFILE 7

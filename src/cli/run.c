@@ -79,6 +79,20 @@ static int policies_get(const struct args *args, struct content_files *files)
 	return CLI_OK;
 }
 
+static int protect_get(const struct args *args, struct agent_options *o)
+{
+	size_t position = 0;
+	const char *name;
+	while (args_next(args, "protect", &position, &name)) {
+		if (o->protect_count == POLICIES_PROTECT_MAX) {
+			log_error("--protect may be given %d times at most", POLICIES_PROTECT_MAX);
+			return CLI_USAGE;
+		}
+		o->protect[o->protect_count++] = name;
+	}
+	return CLI_OK;
+}
+
 /* The standard one is used where it holds content, and none is named. */
 static const char *state_get(const struct args *args)
 {
@@ -165,7 +179,7 @@ static int options_get(const struct args *args, const struct judging *judging, s
 	                          .userdata = (void *)args};
 	if (args_get_u64(args, "cpu-budget", BUDGET_PERCENT_MAX, &budget) < 0 || live_options_init(args, &o.live) < 0 ||
 	    policies_get(args, &o.files) != CLI_OK || state_options_get(args, &o) != CLI_OK ||
-	    recent_get(args, &o) != CLI_OK)
+	    recent_get(args, &o) != CLI_OK || protect_get(args, &o) != CLI_OK)
 		return CLI_USAGE;
 	status_path_set(args, &o.live);
 	o.cpu_budget = (unsigned)budget;

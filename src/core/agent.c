@@ -168,7 +168,10 @@ static int make_rooms(struct agent *a)
 {
 	const struct agent_options *o = &a->options;
 	const struct pipeline_options pipeline = {.live = true, .consumer = {event, context, a}};
-	struct policies_options policies = {.instance = o->live.status_path, .cgroup = o->live.loader.cgroup};
+	struct policies_options policies = {.instance = o->live.status_path,
+	                                    .protect = o->protect,
+	                                    .protect_count = o->protect_count,
+	                                    .cgroup = o->live.loader.cgroup};
 	int r = judge_new(&o->judge, &a->judge);
 	if (r == 0)
 		r = pipeline_new(&pipeline, &a->pipeline);

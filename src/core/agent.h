@@ -9,6 +9,7 @@
 #include "core/content.h"
 #include "core/judge.h"
 #include "core/live.h"
+#include "core/policies.h"
 
 #define STAGING_SOAK_NS (600ull * 1000000000ull)
 #define STAGING_WATCH_NS (600ull * 1000000000ull)
@@ -36,8 +37,10 @@ struct agent_options {
 	unsigned stops;             /* 1 << step: a person is waited for before it */
 	uint64_t alive_ns;          /* so long a start must live to have proved itself */
 	bool no_sieve;
-	uint64_t recent_bytes; /* of the history of events that is kept in state; 0: none is */
-	unsigned cpu_budget;   /* percent of one CPU; 0: no limit */
+	uint64_t recent_bytes;                     /* of the history of events that is kept in state; 0: none is */
+	const char *protect[POLICIES_PROTECT_MAX]; /* as in struct policies_options */
+	size_t protect_count;
+	unsigned cpu_budget; /* percent of one CPU; 0: no limit */
 	/* Shows what is wrong with content. */
 	void (*tell)(void *userdata, const struct diag_list *diags);
 	/* It watches now. NULL: nobody is told. */

@@ -80,6 +80,7 @@ int policies_new(const struct policies_options *options, struct judge *judge, st
 	if (!p)
 		return -ENOMEM;
 	p->options = *options;
+	memset(p->protect_pidfds, -1, sizeof(p->protect_pidfds));
 	p->judge = judge;
 	map_init(&p->seen, GUARD_MEMBERS_MAX);
 	buf_init(&p->sentence, SENTENCE_BYTES_MAX);
@@ -99,7 +100,9 @@ int policies_new(const struct policies_options *options, struct judge *judge, st
 	if (r < 0)
 		return r;
 	judge_set_guests(judge, policies_matched, p);
-	r = policies_adopt(p);
+	r = policies_name_protected(p);
+	if (r == 0)
+		r = policies_adopt(p);
 	if (r < 0)
 		return r;
 	*ret_policies = TAKE_PTR(p);
@@ -112,6 +115,7 @@ void policies_free(struct policies *p)
 		return;
 	policies_release_of(p, NULL);
 	policies_leave(p);
+	policies_forget_protected(p);
 	generation_done(&p->current);
 	generation_done(&p->next);
 	policies_forget_before(p);
@@ -204,6 +208,8 @@ int policies_load(struct policies *p, struct rule_set *rules, struct policy_set 
 		r = policies_add_guests(&g, rules, reterr_diags);
 	if (r == 0 && !p->disarmed && g.count > 0)
 		r = guards_new(guard_table_image(table), p->options.instance, &g.guards, reterr_failure);
+	if (r == 0 && g.guards)
+		r = policies_protect_in(p, g.guards);
 	if (r < 0)
 		return r;
 	generation_done(&p->next);

@@ -13,10 +13,14 @@
 #include "loader/guards.h"
 #include "loader/loader.h"
 
+#define POLICIES_PROTECT_MAX 16
 #define POLICIES_LEASE_NS (5 * NS_PER_S) /* without a renewal they act no longer than this */
 
 struct policies_options {
-	const char *instance;  /* the path of the status socket; NULL: none; borrowed */
+	const char *instance; /* the path of the status socket; NULL: none; borrowed */
+	/* Besides what is always protected: programs, control groups, units, processes by number. Borrowed. */
+	const char *const *protect;
+	size_t protect_count;  /* at most POLICIES_PROTECT_MAX */
 	const char *cgroup;    /* they act only in this cgroup v2 directory and below; NULL: on the host */
 	struct enrich *enrich; /* knows the processes; borrowed */
 };

@@ -84,10 +84,14 @@ struct policies {
 	bool lease_failed;                                         /* and was told */
 	struct guard_protected_key protected[GUARD_PROTECTED_MAX]; /* as they were when last looked at */
 	size_t protected_count;
+	int protect_pidfds[POLICIES_PROTECT_MAX]; /* of options.protect, where it is a process; -1 */
 };
 
 /* Protects what has come in place of protected programs since the last look. */
 void policies_protect(struct policies *p);
+int policies_name_protected(struct policies *p) must_check; /* what the options name: is it there? Told */
+void policies_forget_protected(struct policies *p);
+int policies_protect_in(const struct policies *p, struct guards *guards) must_check; /* before they are attached */
 /* The policy in force that has the name. NULL: none; ret_index is then untouched. */
 const struct held *policies_find(const struct policies *p, struct str name, uint32_t *ret_index);
 

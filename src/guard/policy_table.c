@@ -271,7 +271,7 @@ const char *protected_why(struct str path)
 	static const struct {
 		const char *path, *why;
 	} rows[] = {
-#define POLICY_PROTECTED(path, why) {path, why},
+#define POLICY_PROTECTED(path, what, why) {path, why},
 #include "schema/policy.def"
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

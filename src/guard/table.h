@@ -31,6 +31,9 @@ uint32_t guard_table_reacts(const struct guard_table *t, uint32_t index);
 #define GUARD_PROTECTED_MAX 64
 /* The protected programs that are on this host now, and this process's own, also where its file was replaced: packages
  * replace them. Returns how many. */
+/* What an operator names: the path of a program, or of a control group (with those below it), or a unit that runs.
+ * Returns 0; -ENOENT, -errno: there is none now. */
+int guard_protect_named(const char *name, struct guard_protected_key *ret_key) must_check;
 size_t guard_protected(struct guard_protected_key ret_keys[GUARD_PROTECTED_MAX]);
 bool guard_cgroup_root(char *ret_path, size_t size); /* where cgroup2 is mounted; false: nowhere */
 

@@ -5,6 +5,7 @@
 #include "guard/table_int.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <limits.h>
 #include <mntent.h>
 #include <pwd.h>
@@ -12,9 +13,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define PASSWD_BYTES 4096
+#define UNITS "/system.slice/" /* where the services of systemd are, below the root of control groups */
 
 bool guard_cgroup_root(char *ret_path, size_t size)
 {
@@ -53,11 +56,18 @@ static uint32_t kernel_device(dev_t device)
 	return major(device) << 20 | minor(device);
 }
 
-static void protect(const char *path, struct guard_protected_key *keys, size_t *count)
+static void protect_as(enum guard_protected_what what, const char *path, struct guard_protected_key *keys,
+                       size_t *count)
 {
 	struct stat st;
 	if (*count < GUARD_PROTECTED_MAX && stat(path, &st) == 0)
-		keys[(*count)++] = (struct guard_protected_key){.inode = st.st_ino, .device = kernel_device(st.st_dev)};
+		keys[(*count)++] = (struct guard_protected_key){
+		        .inode = st.st_ino, .device = kernel_device(st.st_dev), .what = what};
+}
+
+static void protect(const char *path, struct guard_protected_key *keys, size_t *count)
+{
+	protect_as(GUARD_PROTECTED_PROGRAM, path, keys, count);
 }
 
 /* What is now where this program was started from. */
@@ -74,16 +84,42 @@ static void protect_successor(struct guard_protected_key *keys, size_t *count)
 
 size_t guard_protected(struct guard_protected_key ret_keys[GUARD_PROTECTED_MAX])
 {
-	static const char *const paths[] = {
-#define POLICY_PROTECTED(path, why) path,
+	static const struct {
+		const char *path;
+		enum guard_protected_what what;
+	} rows[] = {
+#define POLICY_PROTECTED(path, what, why) {path, GUARD_PROTECTED_##what},
 #include "schema/policy.def"
-	        "/proc/self/exe",
 	};
 	size_t count = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
-		protect(paths[i], ret_keys, &count);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		protect(rows[i].path, ret_keys, &count);
+		if (rows[i].what == GUARD_PROTECTED_ENTRY)
+			protect_as(GUARD_PROTECTED_ENTRY, rows[i].path, ret_keys, &count);
+	}
+	protect("/proc/self/exe", ret_keys, &count);
 	protect_successor(ret_keys, &count);
 	return count;
+}
+
+int guard_protect_named(const char *name, struct guard_protected_key *ret_key)
+{
+	char path[PATH_MAX], root[PATH_MAX] = "";
+	struct guard_cgroup group;
+	struct statfs system;
+	size_t count = 0;
+	if (name[0] != '/' && !guard_cgroup_root(root, sizeof(root)))
+		return -ENOENT;
+	if ((size_t)snprintf(path, sizeof(path), "%s%s%s", root, root[0] ? UNITS : "", name) >= sizeof(path))
+		return -ENAMETOOLONG;
+	int r = guards_cgroup(path, &group);
+	if (r == 0 && (statfs(path, &system) < 0 || system.f_type != CGROUP2_SUPER_MAGIC))
+		return -EINVAL;
+	if (r == 0)
+		*ret_key = (struct guard_protected_key){.inode = group.id, .what = GUARD_PROTECTED_GROUP};
+	else if (r == -ENOTDIR && !root[0])
+		protect(path, ret_key, &count);
+	return r == -ENOTDIR && count == 1 ? 0 : r;
 }
 
 /* ---- the keys of a scope ---- */

@@ -364,6 +364,12 @@ int guards_protect(struct guards *g, const struct guard_protected_key *keys, siz
 	return r == -E2BIG ? -ENOSPC : r;
 }
 
+void guards_unprotect(struct guards *g, const struct guard_protected_key *key)
+{
+	if (g->bpf)
+		(void)bpf_map_delete_elem(bpf_map__fd(g->bpf->maps.guard_protected), key);
+}
+
 int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how)
 {
 	const struct guard_member_key key = {.members = members, .cgroup_id = cgroup_id};
@@ -374,7 +380,7 @@ int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, en
 
 bool guards_spare(struct guards *g, uint32_t tgid, const struct guard_file *program)
 {
-	const struct guard_protected_key keys[] = {{.device = tgid},
+	const struct guard_protected_key keys[] = {{.device = tgid, .what = GUARD_PROTECTED_PROCESS},
 	                                           {.inode = program->inode, .device = program->device}};
 	uint8_t there;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)

@@ -54,6 +54,7 @@ ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct 
 int guards_react(struct guards *g, struct guard_reaction *r) must_check;
 /* Further programs that no policy touches; those that were adopted keep what they have. Returns 0; -ENOSPC: there are too many; -errno. */
 int guards_protect(struct guards *g, const struct guard_protected_key *keys, size_t count) must_check;
+void guards_unprotect(struct guards *g, const struct guard_protected_key *key);
 /* A control group becomes, or is no longer, one that policies with that number of scope.members are for.
  * Returns 0; -ENOSPC: GUARD_MEMBERS_MAX are; -errno. */
 int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how) must_check;

@@ -50,9 +50,9 @@ ask() { "$picket" "$@" --status-socket "$dir/status"; }
 status_has() { ask policy status --json | grep -q "$1"; }
 alerts() { grep -c "$1" "$dir/alerts.json"; }
 
-start() {
+start() { # OPTION…
 	: >"$dir/alerts.json"
-	"$picket" run --rules "$dir/rules.yaml" --policies "$dir/policies.yaml" --cgroup "$group" \
+	"$picket" run --rules "$dir/rules.yaml" --policies "$dir/policies.yaml" --cgroup "$group" "$@" \
 		--status-socket "$dir/status" -o "$dir/alerts.json" -o "$dir/alerts.txt" >/dev/null 2>"$dir/err" &
 	daemon=$!
 	for _ in $(seq 300); do
