@@ -82,19 +82,34 @@ static void add_details(const struct staging *s, struct buf *out)
 	json_end_object(&j);
 }
 
+/* What is next now is perhaps not what was refused: then that is taken up. */
+static void dismiss(struct agent *a, const char *reason)
+{
+	struct staging *s = &a->staging;
+	_cleanup_(buf_done) struct buf details;
+	buf_init(&details, DETAILS_MAX);
+	add_details(s, &details);
+	startup_look(a->startup);
+	const struct store_entry *next = &a->startup->state.roles[STORE_NEXT];
+	if (next->version > 0 && !digest_equal(&next->id, &s->entry.id))
+		agent_stage(a);
+	else
+		(void)!startup_dismiss(a->startup, reason, buf_str(&details));
+}
+
 static void refuse(struct agent *a)
 {
 	struct staging *s = &a->staging;
-	const char *reason = s->results[s->step].reason;
-	_cleanup_(buf_done) struct buf details;
-	buf_init(&details, DETAILS_MAX);
+	const struct store_entry entry = s->entry;
+	const char *step = step_names[s->step];
+	char reason[STAGING_REASON_MAX];
 	s->results[s->step].verdict = STAGING_REFUSED;
-	add_details(s, &details);
+	memcpy(reason, s->results[s->step].reason, sizeof(reason));
 	release(s);
-	log_error("%s %" PRIu64 " is refused at %s: %s", s->entry.name, s->entry.version, step_names[s->step], reason);
-	(void)!startup_dismiss(a->startup, reason, buf_str(&details));
-	agent_announce(a, "picket: content refused", "picket: %s %" PRIu64 " was refused at %s: %s", s->entry.name,
-	               s->entry.version, step_names[s->step], reason);
+	log_error("%s %" PRIu64 " is refused at %s: %s", entry.name, entry.version, step, reason);
+	agent_announce(a, "picket: content refused", "picket: %s %" PRIu64 " was refused at %s: %s", entry.name,
+	               entry.version, step, reason);
+	dismiss(a, reason);
 }
 
 static void enter_step(struct staging *s, enum staging_step step)
@@ -140,6 +155,7 @@ static int load(struct agent *a)
 		r = agent_preflight(a, c.rules);
 	if (r < 0)
 		return refuse_load(s, "it cannot be loaded here", NULL, r);
+	s->entry = c.entry;
 	size_t rules = rule_set_count(c.rules), policies = policy_set_count(c.policies);
 	if (content_count_enforcing(&c) > 0)
 		s->wishes.stops |= 1u << STAGING_PROMOTE;
@@ -205,8 +221,10 @@ static int promote(struct agent *a)
 	buf_init(&details, DETAILS_MAX);
 	add_details(s, &details);
 	int r = agent_read(a, STORE_NEXT, &c);
-	if (r == 0 && !digest_equal(&c.entry.id, &s->entry.id))
-		r = -ESTALE;
+	if (r == 0 && !digest_equal(&c.entry.id, &s->entry.id)) {
+		set_result(s, STAGING_PROMOTE, STAGING_REFUSED, "another bundle was accepted meanwhile");
+		return -ESTALE;
+	}
 	if (r == 0)
 		r = startup_promote(a->startup, "it passed all steps", buf_str(&details));
 	if (r < 0) {
