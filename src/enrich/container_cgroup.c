@@ -191,6 +191,8 @@ bool cgroup_is_runtimes(struct str cgroup)
 struct str cgroup_choose(struct str lines)
 {
 	struct str line, chosen = STR("");
+	if (str_find_char(lines, '\n') < 0)
+		return lines;
 	while (str_next(&lines, '\n', &line)) {
 		if (cgroup_is_runtimes(line))
 			return line;

@@ -6,48 +6,52 @@
 
 #include <inttypes.h>
 
-static const char *const capability_names[] = {
-        "CAP_CHOWN",
-        "CAP_DAC_OVERRIDE",
-        "CAP_DAC_READ_SEARCH",
-        "CAP_FOWNER",
-        "CAP_FSETID",
-        "CAP_KILL",
-        "CAP_SETGID",
-        "CAP_SETUID",
-        "CAP_SETPCAP",
-        "CAP_LINUX_IMMUTABLE",
-        "CAP_NET_BIND_SERVICE",
-        "CAP_NET_BROADCAST",
-        "CAP_NET_ADMIN",
-        "CAP_NET_RAW",
-        "CAP_IPC_LOCK",
-        "CAP_IPC_OWNER",
-        "CAP_SYS_MODULE",
-        "CAP_SYS_RAWIO",
-        "CAP_SYS_CHROOT",
-        "CAP_SYS_PTRACE",
-        "CAP_SYS_PACCT",
-        "CAP_SYS_ADMIN",
-        "CAP_SYS_BOOT",
-        "CAP_SYS_NICE",
-        "CAP_SYS_RESOURCE",
-        "CAP_SYS_TIME",
-        "CAP_SYS_TTY_CONFIG",
-        "CAP_MKNOD",
-        "CAP_LEASE",
-        "CAP_AUDIT_WRITE",
-        "CAP_AUDIT_CONTROL",
-        "CAP_SETFCAP",
-        "CAP_MAC_OVERRIDE",
-        "CAP_MAC_ADMIN",
-        "CAP_SYSLOG",
-        "CAP_WAKE_ALARM",
-        "CAP_BLOCK_SUSPEND",
-        "CAP_AUDIT_READ",
-        "CAP_PERFMON",
-        "CAP_BPF",
-        "CAP_CHECKPOINT_RESTORE",
+#define NAME(text) \
+	{ \
+		text, sizeof(text) - 1 \
+	}
+static const struct str capability_names[] = {
+        NAME("CAP_CHOWN"),
+        NAME("CAP_DAC_OVERRIDE"),
+        NAME("CAP_DAC_READ_SEARCH"),
+        NAME("CAP_FOWNER"),
+        NAME("CAP_FSETID"),
+        NAME("CAP_KILL"),
+        NAME("CAP_SETGID"),
+        NAME("CAP_SETUID"),
+        NAME("CAP_SETPCAP"),
+        NAME("CAP_LINUX_IMMUTABLE"),
+        NAME("CAP_NET_BIND_SERVICE"),
+        NAME("CAP_NET_BROADCAST"),
+        NAME("CAP_NET_ADMIN"),
+        NAME("CAP_NET_RAW"),
+        NAME("CAP_IPC_LOCK"),
+        NAME("CAP_IPC_OWNER"),
+        NAME("CAP_SYS_MODULE"),
+        NAME("CAP_SYS_RAWIO"),
+        NAME("CAP_SYS_CHROOT"),
+        NAME("CAP_SYS_PTRACE"),
+        NAME("CAP_SYS_PACCT"),
+        NAME("CAP_SYS_ADMIN"),
+        NAME("CAP_SYS_BOOT"),
+        NAME("CAP_SYS_NICE"),
+        NAME("CAP_SYS_RESOURCE"),
+        NAME("CAP_SYS_TIME"),
+        NAME("CAP_SYS_TTY_CONFIG"),
+        NAME("CAP_MKNOD"),
+        NAME("CAP_LEASE"),
+        NAME("CAP_AUDIT_WRITE"),
+        NAME("CAP_AUDIT_CONTROL"),
+        NAME("CAP_SETFCAP"),
+        NAME("CAP_MAC_OVERRIDE"),
+        NAME("CAP_MAC_ADMIN"),
+        NAME("CAP_SYSLOG"),
+        NAME("CAP_WAKE_ALARM"),
+        NAME("CAP_BLOCK_SUSPEND"),
+        NAME("CAP_AUDIT_READ"),
+        NAME("CAP_PERFMON"),
+        NAME("CAP_BPF"),
+        NAME("CAP_CHECKPOINT_RESTORE"),
 };
 
 static void set_capabilities(const struct field_query *q, uint64_t set, struct value *v)
@@ -55,7 +59,7 @@ static void set_capabilities(const struct field_query *q, uint64_t set, struct v
 	size_t length = 0;
 	for (unsigned bit = 0; bit < ARRAY_SIZE(capability_names); bit++)
 		if (set & 1ull << bit)
-			length += strlen(capability_names[bit]) + 1;
+			length += capability_names[bit].length + 1;
 	char *text = arena_alloc(q->arena, length + 1), *at = text;
 	if (!text)
 		return;
@@ -64,9 +68,8 @@ static void set_capabilities(const struct field_query *q, uint64_t set, struct v
 			continue;
 		if (at > text)
 			*at++ = ' ';
-		size_t name_length = strlen(capability_names[bit]);
-		memcpy(at, capability_names[bit], name_length);
-		at += name_length;
+		memcpy(at, capability_names[bit].data, capability_names[bit].length);
+		at += capability_names[bit].length;
 	}
 	set_str(v, str_make(text, (size_t)(at - text)));
 }

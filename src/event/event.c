@@ -146,7 +146,8 @@ const struct arg_info *event_find_arg(const struct event_info *info, struct str 
 {
 	for (size_t i = 0; i < info->arg_count; i++) {
 		const struct arg_info *a = &info->args[i];
-		if (a->name_length == name.length && memcmp(a->name, name.data, name.length) == 0)
+		if (a->name_length == name.length && a->name[0] == name.data[0] &&
+		    memcmp(a->name, name.data, name.length) == 0)
 			return a;
 	}
 	return NULL;
