@@ -212,7 +212,20 @@ struct guard_net_key {
 
 struct guard_process {
 	__u64 start_ns; /* of the process: another one is another process */
+	__u64 since_ns; /* its last exec, or when it was met */
+	__u64 of_ns;    /* what follows is true if this is since_ns; 0: nothing is known */
+	__u64 cgroup_id;
+	__u32 uid, gid; /* effective: it is true of a process that has them, and is in the control group */
+	__u64 writes;   /* odd: it is being written */
 	__u64 bits[GUARD_BITS / 64];
+};
+
+/* What guard_know is told. */
+struct guard_knowledge {
+	__u32 tgid;
+	__u32 taken;   /* out: it counts, until the process changes */
+	__u64 time_ns; /* up to when all that happened to the process is known */
+	struct guard_process process;
 };
 
 /* A session is an operator's if it has a terminal and its leader was started by a program that is an entry (sshd, login,

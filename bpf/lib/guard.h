@@ -36,16 +36,32 @@ static __always_inline int guard_test_address(struct guard_attempt *a, __u32 ind
 	return bpf_map_lookup_elem(&guard_nets, &key) ? GUARD_YES : GUARD_NO;
 }
 
+/* Of this very process, since its last exec, with this user and in this control group? */
+static __always_inline bool guard_bits_count(const struct guard_process *p)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *leader = READ(task_struct, task, group_leader);
+	const struct cred *cred = READ(task_struct, task, cred);
+	struct guard_group group = guard_own_group();
+
+	return p->of_ns && p->of_ns == p->since_ns && p->start_ns == READ(task_struct, leader, start_boottime) &&
+	       p->uid == READ(cred, cred, euid.val) && p->gid == READ(cred, cred, egid.val) &&
+	       p->cgroup_id == guard_ancestor_id(&group, group.level);
+}
+
 static __always_inline int guard_test_bit(struct guard_attempt *a, __u64 bit)
 {
 	__u32 tgid = a->who.tgid;
 	struct guard_process *p = bpf_map_lookup_elem(&guard_bits, &tgid);
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_struct *leader = READ(task_struct, task, group_leader);
+	__u64 writes, bits;
 
-	if (!p || p->start_ns != READ(task_struct, leader, start_boottime) || bit >= GUARD_BITS)
+	if (!p || bit >= GUARD_BITS)
 		return GUARD_UNKNOWN;
-	return p->bits[bit / 64 & (GUARD_BITS / 64 - 1)] >> (bit & 63) & 1 ? GUARD_YES : GUARD_NO;
+	writes = *(volatile __u64 *)&p->writes;
+	bits = *(volatile __u64 *)&p->bits[bit / 64 & (GUARD_BITS / 64 - 1)];
+	if (writes & 1 || !guard_bits_count(p) || writes != *(volatile __u64 *)&p->writes)
+		return GUARD_UNKNOWN;
+	return bits >> (bit & 63) & 1 ? GUARD_YES : GUARD_NO;
 }
 
 __noinline int guard_test_holds(struct guard_attempt *a, __u32 index)

@@ -122,12 +122,12 @@ static void add_tests(const struct sheet *s, const struct policy_decision *d)
 		        "some milliseconds, the guard lets it pass.");
 }
 
-static bool needs_bits(const struct policy_decision *d)
+static bool asks_unkept(const struct policy_decision *d)
 {
-	bool needs = false;
 	for (size_t i = 0; i < d->count; i++)
-		needs |= d->tests[i].how == HOW_BIT;
-	return needs;
+		if (d->tests[i].unkept)
+			return true;
+	return false;
 }
 
 /* Why picket run would refuse it, although the kernel could do it. NULL: it would not. */
@@ -135,8 +135,8 @@ static const char *missing_in_build(const struct policy *p, const struct policy_
 {
 	if (!route->built)
 		return "this build of picket has no guard for it yet: it is checked, not enforced";
-	if (needs_bits(&p->decisions[route->point]))
-		return "guards of this build know no bits of processes yet: it is checked, not enforced";
+	if (asks_unkept(&p->decisions[route->point]))
+		return "guards of this build do not see when what it knows of a process changes: it is checked, not enforced";
 	return NULL;
 }
 

@@ -49,6 +49,8 @@ static void turn(void *userdata)
 	struct agent *a = userdata;
 	if (a->policies)
 		policies_tell(a->policies);
+	if (a->policies && a->live)
+		policies_know(a->policies, a->live);
 	if (a->recent)
 		recent_turn(a->recent, clock_boot_ns());
 }
@@ -143,6 +145,8 @@ static int event(void *userdata, struct enrich_view *view, struct arena *arena)
 	struct enrich_actor actor;
 	if (a->policies && enrich_actor_get(view, &actor))
 		policies_see(a->policies, &actor);
+	if (a->policies)
+		policies_know_event(a->policies, view);
 	int r = shadow ? shadow_event(shadow, a->judge, view, arena) : judge_event(a->judge, view, arena);
 	a->matched += judge_matched(a->judge);
 	if (a->recent)

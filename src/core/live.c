@@ -272,6 +272,16 @@ const struct loader_sensor_report *live_sensors(const struct live *l, size_t *re
 	return l->sensors;
 }
 
+uint64_t live_position(const struct live *l)
+{
+	return loader_position(l->loader);
+}
+
+bool live_has_passed(const struct live *l, uint64_t position)
+{
+	return loader_has_passed(l->loader, position);
+}
+
 /* ---- losses ---- */
 
 static bool counter_is_loss(const char *name)

@@ -66,7 +66,10 @@ void live_set_sieve(struct live *l, const struct rule_programs *programs);
 int live_set_filter(struct live *l, struct str condition) must_check;
 void live_unmatched(struct live *l, const struct enrich_view *view); /* no rule of theirs matched this event */
 void live_pass_file(struct live *l, uint32_t dev, uint64_t ino);     /* one more such file */
-void live_add_status(struct live *l, struct buf *out);               /* the status as JSON */
+/* Where events are being written; have all that were written before been given? */
+uint64_t live_position(const struct live *l);
+bool live_has_passed(const struct live *l, uint64_t position);
+void live_add_status(struct live *l, struct buf *out); /* the status as JSON */
 const struct loader_sensor_report *live_sensors(const struct live *l, size_t *ret_count);
 
 #endif

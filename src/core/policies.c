@@ -191,6 +191,18 @@ static int hold(struct generation *g, const struct guard_table *table)
 	return 0;
 }
 
+static int hold_bits(struct generation *g, const struct guard_table *table)
+{
+	size_t count;
+	const struct cond_test *const *bits = guard_table_bits(table, &count);
+	g->bits = arena_array(&g->names, const struct cond_test *, MAX(count, (size_t)1));
+	if (!g->bits)
+		return -ENOMEM;
+	memcpy(g->bits, bits, count * sizeof(*g->bits));
+	g->bit_count = count;
+	return 0;
+}
+
 int policies_load(struct policies *p, struct rule_set *rules, struct policy_set **set, struct diag_list *reterr_diags,
                   struct loader_failure *reterr_failure)
 {
@@ -204,6 +216,8 @@ int policies_load(struct policies *p, struct rule_set *rules, struct policy_set 
 		r = guard_table_new(*set, &p->kernel, &options, reterr_diags, &table);
 	if (r == 0)
 		r = hold(&g, table);
+	if (r == 0)
+		r = hold_bits(&g, table);
 	if (r == 0)
 		r = policies_add_guests(&g, rules, reterr_diags);
 	if (r == 0 && !p->disarmed && g.count > 0)
@@ -301,6 +315,7 @@ int policies_switch(struct policies *p, struct loader_failure *reterr_failure)
 	policies_requarantine(p);
 	generation_done(&before);
 	policies_see_all(p);
+	policies_know_anew(p);
 	policies_unpin_others(p->options.instance, p->current.guards);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/json.h"
 #include "core/judge.h"
+#include "core/live.h"
 #include "guard/policy.h"
 #include "loader/guards.h"
 #include "loader/loader.h"
@@ -40,9 +41,12 @@ int policies_load(struct policies *p, struct rule_set *rules, struct policy_set 
 int policies_switch(struct policies *p, struct loader_failure *reterr_failure) must_check;
 /* After that: the rules before judge no more, and are still there; then what they had as guests is freed. */
 void policies_forget_before(struct policies *p);
-void policies_renew(struct policies *p);                             /* the lease: once a second */
-void policies_tell(struct policies *p);                              /* the verdicts since the last call */
-void policies_see(struct policies *p, const struct enrich_actor *a); /* with each event: who acted */
+void policies_renew(struct policies *p); /* the lease: once a second */
+void policies_tell(struct policies *p);  /* the verdicts since the last call */
+/* With each event: who acted; what guards are to know of him. */
+void policies_see(struct policies *p, const struct enrich_actor *a);
+void policies_know_event(struct policies *p, const struct enrich_view *view);
+void policies_know(struct policies *p, const struct live *live); /* after each lot of events */
 /* Ends what an earlier picket of the instance left in the kernel, but keep, which may be NULL. */
 void policies_unpin_others(const char *instance, const struct guards *keep);
 /* Over the CPU budget they only tell: their lease is ended. */

@@ -6,6 +6,7 @@
  *	policies_protect.c	whom they never touch
  *	policies_scope.c	whom they are for, by unit, container, image …
  *	policies_react.c	what picket itself does after an event
+ *	policies_bits.c		what guards are to know of processes
  *	policies_quarantine.c	control groups without the network
  *	policies_tell.c		verdicts → alerts
  *	policies_order.c	what an operator orders
@@ -23,6 +24,8 @@
 #define CGROUP_PATH_MAX 4096
 #define KILLED_REMEMBERED 64
 #define QUARANTINES_MAX 256
+#define KNOWN_SLOTS 4096
+#define UNKNOWN_MAX 4096                /* at once; more are told with their next event */
 #define GENERATION_NAMES_MAX (1u << 20) /* bytes */
 
 /* A policy in force: what is left of it when it is compiled. */
@@ -46,7 +49,9 @@ struct generation {
 	struct policy_set *set; /* NULL: nothing was loaded */
 	struct filter **
 	        everything; /* of policies without a condition, by their index: what happens at their points; or NULL */
-	bool looks_up;      /* some have a scope that must be looked up */
+	const struct cond_test **bits; /* what guards are to know of processes, by number of their bit */
+	size_t bit_count;
+	bool looks_up; /* some have a scope that must be looked up */
 };
 
 struct policies {
@@ -68,8 +73,15 @@ struct policies {
 		uint64_t start_ns;
 		uint32_t pid;
 	} killed[KILLED_REMEMBERED];
-	size_t killed_count;        /* ever */
-	char root[CGROUP_PATH_MAX]; /* of control groups */
+	size_t killed_count;                 /* ever */
+	struct enrich_key told[KNOWN_SLOTS]; /* by hash: of whom the kernel was told last */
+	struct unknown_process {             /* since the kernel was told, or never */
+		struct enrich_key key;
+		uint64_t time_ns, position; /* 0: not yet; what happened until then has been seen once this is passed */
+	} unknown[UNKNOWN_MAX];
+	size_t unknown_count;
+	bool all_asked, bits_failed; /* those that were there when the guards were attached; was told */
+	char root[CGROUP_PATH_MAX];  /* of control groups */
 	struct quarantine {
 		struct guard_cut *cut;
 		char *path; /* of the directory */
@@ -111,6 +123,9 @@ int policies_add_guests(struct generation *g, struct rule_set *rules, struct dia
 struct guard_file policies_program_of(uint32_t pid); /* what it runs now; 0: not known */
 void policies_matched(void *policies, const struct rule *guest, struct enrich_view *view, struct arena *arena);
 void policies_free_filters(struct filter **everything);
+
+/* ---- policies_bits.c ---- */
+void policies_know_anew(struct policies *p); /* other guards are in force */
 
 /* ---- policies_quarantine.c ---- */
 uint32_t policies_quarantine(struct policies *p, uint32_t index, const struct enrich_actor *a); /* what is to be told */

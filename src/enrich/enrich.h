@@ -88,6 +88,16 @@ bool enrich_actor_get(const struct enrich_view *view, struct enrich_actor *ret_a
 /* Each living process of user space. */
 void enrich_each_actor(const struct enrich *e, void (*call)(void *userdata, const struct enrich_actor *actor),
                        void *userdata);
+/* A living process by its number and start. version: another one if its fields of FIELD_SCOPE_PROC may be others. */
+struct enrich_key {
+	uint32_t pid;
+	uint64_t start_ns, version;
+};
+void enrich_each_process(struct enrich *e, void (*call)(void *userdata, const struct enrich_key *key), void *userdata);
+/* Whose identity the last event changed, as a fork's child's. False: nobody's. */
+bool enrich_changed_process(struct enrich *e, struct enrich_key *ret_key);
+/* A view without an event of its own, to ask for such fields. Until the next event. False: it is not there any more. */
+bool enrich_view_process(struct enrich *e, const struct enrich_key *key, struct enrich_view *ret_view);
 /* Do the tables need events of that type, whatever rules want? Those of opened files: only if the call made the file. */
 bool enrich_needs(enum event_type type);
 /* Now and then (once a second): forgets ended processes, looks again at watched files. */

@@ -38,6 +38,7 @@ struct enrich {
 	struct watches *watches;
 	struct links *links;
 	struct host host;
+	struct event_header viewed;             /* of enrich_view_process() */
 	uint64_t number;                        /* of the event at hand, from 1 */
 	uint64_t first_ns, previous_ns, now_ns; /* boot time of the first event, the one before, this one */
 	uint64_t last_ns;                       /* of the event before the next */

@@ -61,6 +61,7 @@ struct policy_test {
 		HOW_BIT,   /* a bit that picket keeps with the process */
 		HOW_EVENT, /* picket judges the event, after it happened */
 	} how;
+	const char *unkept; /* of HOW_BIT: a field that can change unseen by a guard, so that none decides it; NULL */
 };
 
 struct policy_texts {

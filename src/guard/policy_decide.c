@@ -144,13 +144,21 @@ static bool is_listed(const struct deciding *d, const char *text)
 	return false;
 }
 
+static const char *unkept_field(const struct filter_test *t)
+{
+	for (size_t i = 0; i < t->field_count; i++)
+		if (!field_is_kept(t->fields[i].id))
+			return field_get_info(t->fields[i].id)->name;
+	return NULL;
+}
+
 static void add_test(struct deciding *d, const struct filter_test *t, enum policy_how how)
 {
 	if (d->count == TESTS_MAX)
 		return;
 	const char *text = policy_keep(d->r, str_from(t->text));
 	if (text)
-		d->tests[d->count++] = (struct policy_test){text, how};
+		d->tests[d->count++] = (struct policy_test){text, how, how == HOW_BIT ? unkept_field(t) : NULL};
 }
 
 static void decide_test(struct deciding *d, const struct filter_test *t)

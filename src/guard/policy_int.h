@@ -45,6 +45,7 @@ const struct policy_key *key_find(const char *where, struct str name);
 /* Why no policy may name this program; NULL: it may. */
 const char *protected_why(struct str path);
 
+bool field_is_kept(enum field_id field); /* of a process: can a guard see when it changes? */
 enum field_how { FIELD_UNKNOWN, FIELD_READ, FIELD_BIT, FIELD_FIXED };
 /* ret_value: of FIELD_FIXED, unless NULL. */
 enum field_how point_field(enum policy_point point, const struct field_ref *field, const char **ret_value);

@@ -279,3 +279,15 @@ const char *protected_why(struct str path)
 			return rows[i].why;
 	return NULL;
 }
+
+bool field_is_kept(enum field_id field)
+{
+	static const enum field_id kept[] = {
+#define POLICY_BIT(field) FIELD_##field,
+#include "schema/policy.def"
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (kept[i] == field)
+			return true;
+	return false;
+}

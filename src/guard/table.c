@@ -327,3 +327,9 @@ uint32_t guard_table_reacts(const struct guard_table *t, uint32_t index)
 {
 	return index < t->image.policy_count ? t->reacts[index] : 0;
 }
+
+const struct cond_test *const *guard_table_bits(const struct guard_table *t, size_t *ret_count)
+{
+	*ret_count = t->bit_count;
+	return t->bits;
+}

@@ -35,6 +35,8 @@ uint32_t guard_table_reacts(const struct guard_table *t, uint32_t index);
  * Returns 0; -ENOENT, -errno: there is none now. */
 int guard_protect_named(const char *name, struct guard_protected_key *ret_key) must_check;
 size_t guard_protected(struct guard_protected_key ret_keys[GUARD_PROTECTED_MAX]);
+/* Tests that guards have decided before, by number of their bit: origins of filter_test. Borrowed; they live as the policies. */
+const struct cond_test *const *guard_table_bits(const struct guard_table *t, size_t *ret_count);
 bool guard_cgroup_root(char *ret_path, size_t size); /* where cgroup2 is mounted; false: nowhere */
 
 #endif

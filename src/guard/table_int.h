@@ -14,6 +14,8 @@ struct guard_table {
 	struct guard_policy policies[GUARD_POLICIES_MAX];
 	uint32_t modes[GUARD_POLICIES_MAX];
 	uint32_t reacts[GUARD_POLICIES_MAX];
+	const struct cond_test *bits[GUARD_BITS];
+	size_t bit_count;
 	struct guard_test tests[GUARD_TESTS_MAX];
 	struct guard_text_key texts[GUARD_TEXTS_MAX];
 	struct guard_number_key numbers[GUARD_NUMBERS_MAX];

@@ -310,6 +310,52 @@ static bool fixed_holds(const struct filter_test *t, const char *value)
 
 /* ---- tests ---- */
 
+/* ---- what picket decides before, and keeps with the process ---- */
+
+static bool is_bit(const struct table_maker *m, enum policy_point point, const struct filter_test *t)
+{
+	const struct policy_decision *d = &m->policy->decisions[point];
+	for (size_t i = 0; i < d->count; i++)
+		if (strcmp(d->tests[i].text, t->text) == 0)
+			return d->tests[i].how == HOW_BIT;
+	return false;
+}
+
+/* Those that are the same share it. */
+static bool find_bit(struct table_maker *m, const struct cond_test *origin, __s64 *ret_bit)
+{
+	struct guard_table *t = m->table;
+	size_t bit = 0;
+	while (bit < t->bit_count && t->bits[bit] != origin)
+		bit++;
+	if (bit == GUARD_BITS) {
+		table_error(m, "the policies ask for more than %d things of a process", GUARD_BITS);
+		return false;
+	}
+	if (bit == t->bit_count)
+		t->bits[t->bit_count++] = origin;
+	*ret_bit = (__s64)bit;
+	return true;
+}
+
+static bool make_bit(struct table_maker *m, const struct filter_test *t, struct guard_test *test)
+{
+	for (size_t i = 0; i < t->field_count; i++)
+		if (!field_is_kept(t->fields[i].id)) {
+			table_error(m,
+			            "%s can change unseen by a guard, so that picket cannot decide this before: %.200s",
+			            field_get_info(t->fields[i].id)->name, t->text);
+			return false;
+		}
+	if (!m->options->judged) {
+		table_error(m, "this is decided when a process starts, for which picket must run: %.200s", t->text);
+		return false;
+	}
+	test->how = GUARD_BIT;
+	m->table->image.bits = true;
+	return find_bit(m, t->origin, &test->number);
+}
+
 static bool make_test(struct table_maker *m, enum policy_point point, const struct filter_test *from, uint32_t index,
                       struct guard_test *test)
 {
@@ -319,6 +365,8 @@ static bool make_test(struct table_maker *m, enum policy_point point, const stru
 		test->how = fixed_holds(from, value) ? GUARD_TRUE : GUARD_FALSE;
 		return true;
 	}
+	if (is_bit(m, point, from))
+		return make_bit(m, from, test);
 	if (!row || !from->op) {
 		table_error(m, "at %s no guard of this build can decide: %.200s", policy_point_name(point), from->text);
 		return false;
@@ -363,7 +411,8 @@ bool table_test(struct table_maker *m, enum policy_point point, const struct fil
 		return false;
 	settle(m, test, numbers);
 	*ret_test = index;
-	*ret_negated = from->op && op_is(from, "!=") && test->how != GUARD_TRUE && test->how != GUARD_FALSE;
+	bool decided = test->how == GUARD_TRUE || test->how == GUARD_FALSE || test->how == GUARD_BIT;
+	*ret_negated = from->op && op_is(from, "!=") && !decided;
 	return true;
 }
 

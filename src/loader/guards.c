@@ -22,6 +22,8 @@
 
 #define PREFIX "guard_"
 #define REACT "guard_react" /* is run, not attached */
+#define BITS_EXEC "guard_bits_exec"
+#define KNOW "guard_know" /* is run, not attached */
 #define POLL_BATCH 4096
 
 /* The programs of bpf/guards: the point at which each acts. needs: the kernel's function without which it is left out, as
@@ -104,8 +106,11 @@ static bool kernel_has(const struct btf *kernel, const char *function)
 static bool is_needed(const struct guard_image *image, const struct bpf_program *program, const struct btf *kernel)
 {
 	const struct guard_program *p = find_program(program);
-	if (strcmp(bpf_program__name(program), REACT) == 0)
+	const char *name = bpf_program__name(program);
+	if (strcmp(name, REACT) == 0)
 		return image->reactions;
+	if (strcmp(name, BITS_EXEC) == 0 || strcmp(name, KNOW) == 0)
+		return image->bits;
 	if (is_of_packets(program))
 		return image->quarantines;
 	return p && image->points[p->point].count && kernel_has(kernel, p->needs);
@@ -349,11 +354,21 @@ int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode)
 	return guards_set_state(g, policy, &state);
 }
 
+static int run_with(const struct bpf_program *program, void *context, size_t size)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = context, .ctx_size_in = (uint32_t)size);
+	return bpf_prog_test_run_opts(bpf_program__fd(program), &run) ? -errno : 0;
+}
+
 int guards_react(struct guards *g, struct guard_reaction *r)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = r, .ctx_size_in = sizeof(*r));
 	r->verdict = GUARD_SPARED;
-	return bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.guard_react), &run) ? -errno : 0;
+	return run_with(g->bpf->progs.guard_react, r, sizeof(*r));
+}
+
+int guards_know(struct guards *g, struct guard_knowledge *k)
+{
+	return run_with(g->bpf->progs.guard_know, k, sizeof(*k));
 }
 
 int guards_protect(struct guards *g, const struct guard_protected_key *keys, size_t count)

@@ -26,6 +26,7 @@ struct guard_image {
 	const struct guard_protected_key *protected;
 	size_t protected_count;
 	bool reactions;   /* some policies act on what has happened: guards_react() is asked */
+	bool bits;        /* some tests are decided by guards_know() */
 	bool quarantines; /* some cut control groups off: guards_cut() */
 };
 
@@ -59,6 +60,8 @@ void guards_unprotect(struct guards *g, const struct guard_protected_key *key);
  * Returns 0; -ENOSPC: GUARD_MEMBERS_MAX are; -errno. */
 int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, enum guard_member how) must_check;
 void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id);
+/* Tells what was decided about a process. Returns 0; -errno. Whether it counts, the kernel knows. */
+int guards_know(struct guards *g, struct guard_knowledge *k) must_check;
 /* Does no policy touch that process, or who runs that program? */
 bool guards_spare(struct guards *g, uint32_t tgid, const struct guard_file *program);
 /* Drops all packets of a cgroup v2 directory and those below it while there is a lease. Needs an image with quarantines; ret_cut:

@@ -476,9 +476,19 @@ int loader_process_begin(struct loader *l, uint32_t pid, uint64_t start_ns, stru
 	return 0;
 }
 
+uint64_t loader_position(const struct loader *l)
+{
+	return ring_produced(&l->ring);
+}
+
+bool loader_has_passed(const struct loader *l, uint64_t position)
+{
+	return ring_taken(&l->ring) >= position;
+}
+
 bool loader_process_is_ready(const struct loader *l, const struct loader_process *p)
 {
-	return ring_taken(&l->ring) >= p->position;
+	return loader_has_passed(l, p->position);
 }
 
 int loader_process_set(struct loader *l, struct loader_process *p)

@@ -91,6 +91,10 @@ int loader_fd(const struct loader *l); /* readable (epoll) when the ring has pas
 ssize_t loader_poll(struct loader *l, size_t max, int (*put)(void *userdata, const void *record, size_t length),
                     void *userdata) must_check;
 
+/* Where the ring is written now; has loader_poll() given all that was written before? */
+uint64_t loader_position(const struct loader *l);
+bool loader_has_passed(const struct loader *l, uint64_t position);
+
 /* Counters by name (schema/errors.def), summed over CPUs. */
 size_t loader_counter_count(void);
 const char *loader_counter_name(size_t i);

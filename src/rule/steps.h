@@ -42,6 +42,8 @@ struct filter_step {
 /* Returns 0; -E2BIG: more than FILTER_STEPS_MAX; -ENOMEM. The arrays live in the arena. */
 int filter_steps(const struct filter *f, enum event_type type, struct arena *arena,
                  const struct filter_step **ret_steps, size_t *ret_count) must_check;
+/* One of a filter's comparisons by itself, as the evaluator decides it. origin: of a filter_test; it lives as the filter. */
+bool filter_test_holds(const struct cond_test *origin, const struct field_source *source, struct arena *arena);
 /* A message that points at the test. */
 struct diag *filter_test_diag(const struct filter_test *t, struct diag_list *l, const char *code, const char *format,
                               ...) printf_like(4, 5);

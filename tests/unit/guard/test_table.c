@@ -220,7 +220,7 @@ static void test_refused(void **state)
 {
 	(void)state;
 	assert_no_table(CONNECT "  condition: evt.type = connect and proc.cmdline contains x\n",
-	                "no guard of this build");
+	                "for which picket must run");
 	assert_no_table(CONNECT "  scope: {unit: a.service}\n", "a scope 'unit' is");
 	assert_no_table(CONNECT "  scope: {user: nobody-has-this-name}\n", "there is no user");
 	assert_no_table(CONNECT "  scope: {executable: /no/such/program}\n", "No such file");
@@ -313,16 +313,42 @@ static void test_reactions(void **state)
 	assert_no_table(kill, "for which picket must run");
 }
 
+/* What picket decides of processes: once for each comparison, and only if it cannot change unseen. */
+static void test_bits(void **state)
+{
+	(void)state;
+	struct policies all;
+	size_t count;
+	struct guard_table *table =
+	        compile_for(&all,
+	                    CONNECT "  condition: evt.type = connect and proc.cmdline contains x and "
+	                            "user.name != root and fd.rport = 9\n",
+	                    true);
+	assert_non_null(table);
+	const struct guard_image *i = guard_table_image(table);
+	assert_true(i->bits);
+	guard_table_bits(table, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(i->tests[0].how, GUARD_BIT);
+	assert_int_equal(i->tests[1].how, GUARD_BIT);
+	assert_int_equal(i->tests[1].number, 1);
+	/* The bit is that of the whole comparison: nothing is turned round. */
+	assert_int_equal(i->policies[0].formulas[GUARD_AT_CONNECT].count, 4);
+	guard_table_free(table);
+	policies_done(&all);
+	assert_null(compile_for(&all, CONNECT "  condition: evt.type = connect and proc.aname = x\n", true));
+	assert_non_null(strstr(all.diags.items[0].text, "proc.aname can change unseen"));
+	policies_done(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_formulas),  cmocka_unit_test(test_sets),
-	        cmocka_unit_test(test_fixed),     cmocka_unit_test(test_whole_texts),
-	        cmocka_unit_test(test_rate),      cmocka_unit_test(test_numbers),
-	        cmocka_unit_test(test_asked),     cmocka_unit_test(test_exec_points),
-	        cmocka_unit_test(test_reactions), cmocka_unit_test(test_refused),
-	        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_persist),
-	        cmocka_unit_test(test_scope),
+	        cmocka_unit_test(test_formulas),    cmocka_unit_test(test_sets),    cmocka_unit_test(test_fixed),
+	        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_rate),    cmocka_unit_test(test_bits),
+	        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_asked),   cmocka_unit_test(test_exec_points),
+	        cmocka_unit_test(test_reactions),   cmocka_unit_test(test_refused), cmocka_unit_test(test_too_long),
+	        cmocka_unit_test(test_persist),     cmocka_unit_test(test_scope),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
