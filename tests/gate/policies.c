@@ -427,6 +427,34 @@ static void powers(void)
 	}
 }
 
+/* ---- TracingPolicies are policies, too ---- */
+
+static void tracing(void)
+{
+#define TRACING(name, spec) \
+	"apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: " name "}\nspec:\n" spec
+	static const char kill_all[] = TRACING("kill-all", "  options: [{name: policy-mode, value: enforce}]\n"
+	                                                   "  lsmhooks:\n"
+	                                                   "  - hook: bprm_check_security\n"
+	                                                   "    args: [{index: 0, type: linux_binprm}]\n"
+	                                                   "    selectors:\n"
+	                                                   "    - matchArgs:\n"
+	                                                   "      - {index: 0, operator: Prefix, values: [/usr/]}\n"
+	                                                   "      matchActions: [{action: Sigkill}]\n");
+	static const char no_library[] =
+	        TRACING("no-library", "  lsmhooks:\n"
+	                              "  - hook: file_open\n"
+	                              "    args: [{index: 0, type: file}]\n"
+	                              "    selectors:\n"
+	                              "    - matchArgs:\n"
+	                              "      - {index: 0, operator: Postfix, values: [/libc.so.6]}\n"
+	                              "      matchActions: [{action: Override, argError: -1}]\n");
+	expect_text("a TracingPolicy that kills what is in /usr", str_from(kill_all), "", GATE_POLICIES,
+	            "would kill exec of /usr/");
+	expect_text("a TracingPolicy that denies the C library", str_from(no_library), "", GATE_POLICIES,
+	            "would deny file-open of /usr/lib");
+}
+
 /* ---- bombs ---- */
 
 static void expect_bomb(const char *name, const struct buf *text, const char *reason)
@@ -496,5 +524,6 @@ void cases_policies(void)
 	throttles();
 	by_rule();
 	powers();
+	tracing();
 	bombs();
 }
