@@ -209,6 +209,8 @@ int startup_begin(struct startup *s, const char *path)
 	if (r < 0 && r != -ENOENT)
 		log_warning("%s/boot: %s: starts are counted anew", path, strerror(-r));
 	enter(s);
+	if (s->rung != BOOT_NORMAL)
+		snprintf(s->reason, sizeof(s->reason), "starts before this one died");
 	if (s->boot.starts >= BOOT_STARTS_MAX)
 		startup_step_down(s, "two starts in a row died before they proved themselves");
 	else
