@@ -119,7 +119,8 @@ static int act_any(struct stage *s)
 static int act_in_container(const struct stage *lane, unsigned number)
 {
 	struct stage s = *lane;
-	int length = snprintf(s.cgroup, sizeof(s.cgroup), "%s/%032x%032x", lane->cgroup, (unsigned)getpid(), number);
+	int length = snprintf(s.cgroup, sizeof(s.cgroup), "%s/docker-%032x%032x.scope", lane->cgroup,
+	                      (unsigned)getpid(), number);
 	if (length >= (int)sizeof(s.cgroup) || mkdir(s.cgroup, 0755) < 0)
 		return -errno;
 	return act_with_number(&s, HOUR_CONTAINER);
@@ -215,10 +216,20 @@ static bool is_own(const char *field)
 	return false;
 }
 
+/* A control group becomes a container when a picket sees a process in it that has namespaces of its own. Until then its processes
+ * are the host's for one, and the container's for another that is a little later. */
+static bool enters_container(const cJSON *fields)
+{
+	const char *command = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(fields, "proc.cmdline"));
+	return command && (strstr(command, "--act " HOUR_CONTAINER) || strstr(command, HOUR_ENTER));
+}
+
 static void add_alert(void *userdata, const cJSON *alert)
 {
 	struct side *side = userdata;
 	const cJSON *fields = cJSON_GetObjectItemCaseSensitive(alert, "output_fields");
+	if (enters_container(fields))
+		return;
 	side->alerts++;
 	buf_add_text(&side->lines, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(alert, "rule")));
 	for (const cJSON *field = fields ? fields->child : NULL; field; field = field->next) {
