@@ -77,17 +77,18 @@ static void let_go(struct applying *a)
 	a->store = NULL;
 }
 
-/* After the gate, which takes its time: what it judged by must still be so. */
-static int open_again(struct applying *a)
+/* After the gate, which takes its time: what it found of the version must still be so. */
+static int open_again(struct applying *a, bool passed)
 {
 	int r = open_store(a);
-	if (r != CLI_OK)
+	if (r != CLI_OK || !passed)
 		return r;
-	const struct store_state *now = store_state(a->store);
-	if (now->newest_count == a->seen.newest_count && memcmp(now->newest, a->seen.newest, sizeof(now->newest)) == 0)
+	const struct manifest *m = &a->gate->bundle->manifest;
+	const struct store_entry *newest = store_state_newest(store_state(a->store), m->name);
+	if (!newest || newest->version < m->version)
 		return CLI_OK;
-	log_error("another bundle was accepted meanwhile: apply this one again");
-	return CLI_IMPOSSIBLE;
+	log_error("version %llu was accepted meanwhile", (unsigned long long)newest->version);
+	return CLI_BAD;
 }
 
 /* The clock is right, and the newest time seen is not: it was wrong before. */
@@ -210,7 +211,7 @@ static int apply(struct applying *a)
 		return r;
 	bool passed = a->gate->refused_at == GATE_STEPS;
 	if (!a->plan)
-		r = open_again(a);
+		r = open_again(a, passed);
 	if (r == CLI_OK && !a->plan)
 		r = keep_result(a, passed);
 	if (r != CLI_OK)
