@@ -54,11 +54,13 @@ static __always_inline int guard_test_bit(struct guard_attempt *a, __u64 bit)
 	__u32 tgid = a->who.tgid;
 	struct guard_process *p = bpf_map_lookup_elem(&guard_bits, &tgid);
 	__u64 writes, bits;
+	__u32 word;
 
 	if (!p || bit >= GUARD_BITS)
 		return GUARD_UNKNOWN;
+	word = guard_unknown(a, bit / 64); /* else the compiler leaves the mask out, which Linux 6.1 needs */
 	writes = *(volatile __u64 *)&p->writes;
-	bits = *(volatile __u64 *)&p->bits[bit / 64 & (GUARD_BITS / 64 - 1)];
+	bits = *(volatile __u64 *)&p->bits[word & (GUARD_BITS / 64 - 1)];
 	if (writes & 1 || !guard_bits_count(p) || writes != *(volatile __u64 *)&p->writes)
 		return GUARD_UNKNOWN;
 	return bits >> (bit & 63) & 1 ? GUARD_YES : GUARD_NO;
