@@ -68,6 +68,7 @@ enum guard_point {
 	GUARD_AT_DEVICE,
 	GUARD_AT_SYSCTL_WRITE,
 	GUARD_AT_FORK,
+	GUARD_AT_FORK_DONE, /* the child is there */
 	GUARD_POINTS
 };
 enum guard_mode { GUARD_WATCH, GUARD_SHADOW, GUARD_ENFORCE }; /* as POLICY_MODE's rows */

@@ -95,3 +95,17 @@ int BPF_PROG(guard_fork, struct task_struct *task, unsigned long flags, int ret)
 	a = guard_begin(GUARD_AT_FORK);
 	return a && guard_end(a) ? -EAGAIN : 0;
 }
+
+/* Where no hook can fail a fork: the child is there, and who made it is killed. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(guard_fork_done, struct task_struct *parent, struct task_struct *child)
+{
+	struct guard_attempt *a;
+
+	if (READ(task_struct, child, pid) != READ(task_struct, child, tgid))
+		return 0;
+	a = guard_begin(GUARD_AT_FORK_DONE);
+	if (a && guard_end(a))
+		bpf_send_signal(9);
+	return 0;
+}

@@ -35,6 +35,7 @@ const char *verdict_point_name(uint32_t point)
 	        [GUARD_AT_DEVICE] = "device",
 	        [GUARD_AT_SYSCTL_WRITE] = "sysctl-write",
 	        [GUARD_AT_FORK] = "fork",
+	        [GUARD_AT_FORK_DONE] = "fork",
 	};
 	_Static_assert(ARRAY_SIZE(names) == GUARD_POINTS, "each has a name");
 	if (point >= GUARD_AFTER && point < GUARD_AFTER + POINT_COUNT)

@@ -45,12 +45,13 @@ static int guard_point_of(const struct policy_route *route)
 	        {POINT_SETNS, GUARD_AT_SETNS},
 	        {POINT_DEVICE, GUARD_AT_DEVICE},
 	        {POINT_SYSCTL_WRITE, GUARD_AT_SYSCTL_WRITE},
-	        {POINT_FORK, GUARD_AT_FORK},
 	};
 	if (!route->built)
 		return -1;
 	if (route->point == POINT_EXEC)
 		return route->hook == GUARD_HOOK_SIGNAL_EXEC ? GUARD_AT_EXEC : GUARD_AT_EXEC_CHECK;
+	if (route->point == POINT_FORK)
+		return route->hook == GUARD_HOOK_SIGNAL_FORK ? GUARD_AT_FORK_DONE : GUARD_AT_FORK;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].point == route->point)
 			return rows[i].guard;

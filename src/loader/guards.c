@@ -42,6 +42,7 @@ static const struct guard_program {
         {"guard_device", GUARD_AT_DEVICE, NULL},
         {"guard_sysctl", GUARD_AT_SYSCTL_WRITE, NULL},
         {"guard_fork", GUARD_AT_FORK, NULL},
+        {"guard_fork_done", GUARD_AT_FORK_DONE, NULL},
         {"guard_exec", GUARD_AT_EXEC, NULL},
         {"guard_exec_check", GUARD_AT_EXEC_CHECK, NULL},
         {"guard_file_open", GUARD_AT_FILE_OPEN, NULL},

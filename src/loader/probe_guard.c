@@ -83,8 +83,8 @@ static const struct hook_programs {
         {GUARD_HOOK_CGROUP_SYSCTL, {CGROUP(SYSCTL, SYSCTL)}},
         {GUARD_HOOK_SIGNAL_EXEC,
          {{BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "btf_trace_sched_process_exec", TARGET_TYPEDEF, send_signal, 4}}},
-        {GUARD_HOOK_SIGNAL_CALL,
-         {{BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "btf_trace_sys_exit", TARGET_TYPEDEF, send_signal, 4}}},
+        {GUARD_HOOK_SIGNAL_FORK,
+         {{BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "btf_trace_sched_process_fork", TARGET_TYPEDEF, send_signal, 4}}},
 };
 
 /* ---- what loading alone does not tell ---- */
