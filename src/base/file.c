@@ -4,10 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define READ_BYTES 65536
@@ -190,6 +193,69 @@ static bool ends_in_one_of(struct str name, const char *const *endings, size_t c
 			return true;
 	return false;
 }
+
+/* ---- what the kernel calls a file ---- */
+
+#define MOUNTS_BYTES_MAX (16u << 20)
+
+static uint32_t device_number(unsigned major_number, unsigned minor_number)
+{
+	return major_number << 20 | minor_number;
+}
+
+static int mount_of(int fd, unsigned *ret_mount)
+{
+	_cleanup_(buf_done) struct buf text;
+	char path[64];
+	buf_init(&text, 4096);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	int r = file_read(path, &text);
+	if (r < 0)
+		return r;
+	const char *line = strstr(text.data, "mnt_id:");
+	return line && sscanf(line, "mnt_id: %u", ret_mount) == 1 ? 0 : -ENODATA;
+}
+
+static int device_of_mount(int fd, uint32_t *ret_device)
+{
+	_cleanup_(buf_done) struct buf text;
+	unsigned wanted, mount, parent, device[2];
+	buf_init(&text, MOUNTS_BYTES_MAX);
+	int r = mount_of(fd, &wanted);
+	if (r == 0)
+		r = file_read("/proc/self/mountinfo", &text);
+	if (r < 0)
+		return r;
+	struct str rest = buf_str(&text), line;
+	while (str_next(&rest, '\n', &line)) {
+		char head[64];
+		snprintf(head, sizeof(head), STR_FMT, STR_ARG(line));
+		if (sscanf(head, "%u %u %u:%u", &mount, &parent, &device[0], &device[1]) != 4 || mount != wanted)
+			continue;
+		*ret_device = device_number(device[0], device[1]);
+		return 0;
+	}
+	return -ENODATA;
+}
+
+int file_identify(const char *path, struct file_identity *ret_identity)
+{
+	struct stat st;
+	struct statfs system;
+	_cleanup_(base_close_fd) int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &system) < 0)
+		return -errno;
+	struct file_identity id = {st.st_ino, device_number(major(st.st_dev), minor(st.st_dev))};
+	int r = 0;
+	if (system.f_type == BTRFS_SUPER_MAGIC || system.f_type == OVERLAYFS_SUPER_MAGIC)
+		r = device_of_mount(fd, &id.device);
+	if (r < 0 && r != -ENODATA)
+		return r;
+	*ret_identity = id;
+	return 0;
+}
+
+/* ---- the files of a directory ---- */
 
 /* The same everywhere, whatever the locale. */
 static int by_bytes(const struct dirent **a, const struct dirent **b)

@@ -20,6 +20,16 @@ int file_write_all(int fd, const void *data, size_t length) must_check; /* goes 
 /* The same; after a failure ret_written says how many bytes went before it (set in any case). */
 int file_write_part(int fd, const void *data, size_t length, size_t *ret_written) must_check;
 
+/* A file as the kernel's own structures have it: device is that of the file system, major << 20 | minor, which on btrfs and
+ * overlayfs is another one than stat() tells. */
+struct file_identity {
+	uint64_t inode;
+	uint32_t device;
+};
+/* Follows symbolic links. Of a file on a mount that is not in this mount namespace, device is what stat() tells. Returns 0,
+ * -errno. */
+int file_identify(const char *path, struct file_identity *ret_identity) must_check;
+
 /* Calls with the path of each file of a directory whose name ends in one of endings and does not begin with a dot, in the
  * order of the bytes of their names. Returns 0; the first negative result of call, the others are called all the same;
  * -ENOTDIR, -ENOENT …: it is no directory. */

@@ -10,9 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -115,11 +113,11 @@ static int open_process(uint32_t pid, uint64_t start_ns)
 struct guard_file policies_program_of(uint32_t pid)
 {
 	char path[64];
-	struct stat st;
+	struct file_identity id;
 	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	if (stat(path, &st) < 0)
+	if (file_identify(path, &id) < 0)
 		return (struct guard_file){0};
-	return (struct guard_file){.inode = st.st_ino, .device = major(st.st_dev) << 20 | minor(st.st_dev)};
+	return (struct guard_file){.inode = id.inode, .device = id.device};
 }
 
 /* ---- killing ---- */

@@ -12,9 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 #define PASSWD_BYTES 4096
 #define UNITS "/system.slice/" /* where the services of systemd are, below the root of control groups */
@@ -51,18 +52,12 @@ bool table_within(struct table_maker *m)
 }
 
 /* The kernel's own number of a device. */
-static uint32_t kernel_device(dev_t device)
-{
-	return major(device) << 20 | minor(device);
-}
-
 static void protect_as(enum guard_protected_what what, const char *path, struct guard_protected_key *keys,
                        size_t *count)
 {
-	struct stat st;
-	if (*count < GUARD_PROTECTED_MAX && stat(path, &st) == 0)
-		keys[(*count)++] = (struct guard_protected_key){
-		        .inode = st.st_ino, .device = kernel_device(st.st_dev), .what = what};
+	struct file_identity id;
+	if (*count < GUARD_PROTECTED_MAX && file_identify(path, &id) == 0)
+		keys[(*count)++] = (struct guard_protected_key){.inode = id.inode, .device = id.device, .what = what};
 }
 
 static void protect(const char *path, struct guard_protected_key *keys, size_t *count)
@@ -178,14 +173,15 @@ static bool add_user(struct table_maker *m, const char *value, struct guard_scop
 
 static bool add_executable(struct table_maker *m, const char *value, struct guard_scope *s)
 {
-	struct stat st;
+	struct file_identity id;
 	if (!has_room(m, s->executables, "executables"))
 		return false;
-	if (stat(value, &st) < 0) {
-		table_error(m, "the program %.200s: %s", value, strerror(errno));
+	int r = file_identify(value, &id);
+	if (r < 0) {
+		table_error(m, "the program %.200s: %s", value, strerror(-r));
 		return false;
 	}
-	s->executable[s->executables++] = (struct guard_file){.inode = st.st_ino, .device = kernel_device(st.st_dev)};
+	s->executable[s->executables++] = (struct guard_file){.inode = id.inode, .device = id.device};
 	return true;
 }
 

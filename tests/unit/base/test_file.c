@@ -11,10 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static char directory[] = "/tmp/test_file.XXXXXX";
@@ -171,12 +174,38 @@ static void test_write_all(void **state)
 	assert_int_equal(file_write_all(-1, "x", 1), -EBADF);
 }
 
+/* On overlayfs over several file systems only directories have its own device. */
+static void test_identify(void **state)
+{
+	struct stat st;
+	struct file_identity id;
+	(void)state;
+	assert_int_equal(file_identify("/nowhere/at/all", &id), -ENOENT);
+	assert_int_equal(file_identify("/proc/self/exe", &id), 0);
+	assert_int_equal(stat("/proc/self/exe", &st), 0);
+	assert_int_equal(id.inode, st.st_ino);
+
+	assert_int_equal(file_make_dirs("lower", 0700), 0);
+	assert_int_equal(file_make_dirs("upper/layer", 0700), 0);
+	assert_int_equal(file_make_dirs("upper/work", 0700), 0);
+	assert_int_equal(file_make_dirs("both", 0700), 0);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "lower", "tmpfs", 0, NULL) < 0 || file_write_atomic("lower/file", STR("x"), 0600) < 0 ||
+	    mount("overlay", "both", "overlay", 0, "lowerdir=lower,upperdir=upper/layer,workdir=upper/work") < 0)
+		return; /* not root, or no overlayfs */
+	assert_int_equal(stat("both", &st), 0);
+	assert_int_equal(file_identify("both/file", &id), 0);
+	assert_int_equal(id.device, major(st.st_dev) << 20 | minor(st.st_dev));
+	assert_int_equal(umount("both"), 0);
+	assert_int_equal(umount("lower"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_read),         cmocka_unit_test(test_read_large_and_proc),
 	        cmocka_unit_test(test_write_atomic), cmocka_unit_test(test_make_dirs),
-	        cmocka_unit_test(test_write_all),
+	        cmocka_unit_test(test_write_all),    cmocka_unit_test(test_identify),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
