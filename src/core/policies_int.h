@@ -120,9 +120,19 @@ void policies_forget_groups(struct policies *p); /* all; the kernel's are anothe
 /* ---- policies_react.c ---- */
 /* Conditions of policies that act after the event become guests of the rules. Returns 0; -ENOMEM; -EINVAL: told. */
 int policies_add_guests(struct generation *g, struct rule_set *rules, struct diag_list *reterr_diags) must_check;
-struct guard_file policies_program_of(uint32_t pid); /* what it runs now; 0: not known */
 void policies_matched(void *policies, const struct rule *guest, struct enrich_view *view, struct arena *arena);
 void policies_free_filters(struct filter **everything);
+
+/* ---- policies_spare.c ---- */
+struct policies_stat {
+	uint32_t parent, session;
+	bool terminal; /* it has one */
+	uint64_t start_ticks;
+};
+bool policies_read_stat(uint32_t pid, struct policies_stat *ret_stat); /* false: it has ended */
+/* What it runs now: it may be another program than when it did what matched. inode 0: not known. */
+struct guard_file policies_program_of(uint32_t pid);
+bool policies_spare(const struct policies *p, uint32_t pid); /* no policy may touch it */
 
 /* ---- policies_bits.c ---- */
 void policies_know_anew(struct policies *p); /* other guards are in force */

@@ -29,12 +29,6 @@ struct looking {
 	int error;
 };
 
-static bool is_protected(struct policies *p, uint32_t pid)
-{
-	struct guard_file program = policies_program_of(pid);
-	return pid <= 1 || pid == (uint32_t)getpid() || guards_spare(p->current.guards, pid, &program);
-}
-
 static void look_at_processes(struct looking *l, int directory)
 {
 	_cleanup_(buf_done) struct buf text;
@@ -48,7 +42,7 @@ static void look_at_processes(struct looking *l, int directory)
 	}
 	rest = buf_str(&text);
 	while (!l->spared && str_next(&rest, '\n', &line))
-		if (str_to_u64(line, &pid) == 0 && is_protected(l->p, (uint32_t)pid))
+		if (str_to_u64(line, &pid) == 0 && policies_spare(l->p, (uint32_t)pid))
 			l->spared = (uint32_t)pid;
 }
 

@@ -14,11 +14,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "core/log.h"
 
-#define STAT_BYTES 4096
-#define STAT_START 20 /* which field after the name the start is */
 #define EVERYTHING_BYTES 4096
 
 /* ---- guests of the rules ---- */
@@ -83,21 +80,9 @@ static bool is_alive(int pidfd)
 /* In /proc, times are in hundredths of a second: two processes cannot have a number after each other within one. */
 static bool started_at(uint32_t pid, uint64_t start_ns)
 {
-	_cleanup_(buf_done) struct buf text;
-	uint64_t ticks = 0;
-	char path[64];
-	struct str rest, field = {0};
-	buf_init(&text, STAT_BYTES);
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	if (file_read(path, &text) < 0)
-		return false;
-	const char *end = memrchr(text.data, ')', text.length); /* of the name, which may hold anything */
-	if (!end || end + 2 > text.data + text.length)
-		return false;
-	rest = str_make(end + 2, (size_t)(text.data + text.length - end - 2));
-	for (unsigned i = 0; i < STAT_START; i++)
-		str_next(&rest, ' ', &field);
-	return str_to_u64(field, &ticks) == 0 && ticks == start_ns / (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	struct policies_stat stat;
+	return policies_read_stat(pid, &stat) &&
+	       stat.start_ticks == start_ns / (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 /* The process of an event, if it lives. Returns a descriptor; -ESRCH: it has ended. */
@@ -107,17 +92,6 @@ static int open_process(uint32_t pid, uint64_t start_ns)
 	if (pidfd < 0)
 		return -errno;
 	return started_at(pid, start_ns) && is_alive(pidfd) ? TAKE_FD(pidfd) : -ESRCH;
-}
-
-/* What it runs now: it may be another program than when it did what matched. */
-struct guard_file policies_program_of(uint32_t pid)
-{
-	char path[64];
-	struct file_identity id;
-	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	if (file_identify(path, &id) < 0)
-		return (struct guard_file){0};
-	return (struct guard_file){.inode = id.inode, .device = id.device};
 }
 
 /* ---- killing ---- */
@@ -143,6 +117,8 @@ static uint32_t react(struct policies *p, uint32_t index, const struct enrich_ac
 	/* What is this late is no longer an answer. */
 	if (clock_boot_ns() > view->event.header->time_ns + POLICIES_LEASE_NS)
 		return GUARD_WOULD_ACT;
+	if (policies_spare(p, a->pid))
+		return GUARD_SPARED;
 	reaction.executables[1] = policies_program_of(a->pid);
 	int r = guards_react(p->current.guards, &reaction);
 	if (r < 0)

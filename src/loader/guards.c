@@ -394,15 +394,10 @@ int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, en
 	return r == -E2BIG ? -ENOSPC : r;
 }
 
-bool guards_spare(struct guards *g, uint32_t tgid, const struct guard_file *program)
+bool guards_has_protected(const struct guards *g, const struct guard_protected_key *key)
 {
-	const struct guard_protected_key keys[] = {{.device = tgid, .what = GUARD_PROTECTED_PROCESS},
-	                                           {.inode = program->inode, .device = program->device}};
 	uint8_t there;
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.guard_protected), &keys[i], &there) == 0)
-			return true;
-	return false;
+	return bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.guard_protected), key, &there) == 0;
 }
 
 void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id)

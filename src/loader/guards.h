@@ -62,8 +62,8 @@ int guards_put_member(struct guards *g, uint32_t members, uint64_t cgroup_id, en
 void guards_remove_member(struct guards *g, uint32_t members, uint64_t cgroup_id);
 /* Tells what was decided about a process. Returns 0; -errno. Whether it counts, the kernel knows. */
 int guards_know(struct guards *g, struct guard_knowledge *k) must_check;
-/* Does no policy touch that process, or who runs that program? */
-bool guards_spare(struct guards *g, uint32_t tgid, const struct guard_file *program);
+/* Is that among what no policy touches? */
+bool guards_has_protected(const struct guards *g, const struct guard_protected_key *key);
 /* Drops all packets of a cgroup v2 directory and those below it while there is a lease. Needs an image with quarantines; ret_cut:
  * guard_cut_free(), before the guards are freed. Returns 0, -errno. */
 struct guard_cut;
