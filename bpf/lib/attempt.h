@@ -48,6 +48,7 @@ struct {
 struct guard_who {
 	__u64 inode; /* of its executable; 0: there is none, as of a kernel thread */
 	__u32 device, tgid, uid, unused;
+	__u64 task; /* its address, as a number: the verifier forbids to calculate with typed pointers */
 };
 
 /* What is known of an attempt. Paths are put together in a place of its own: programs at security hooks can be interrupted by
@@ -76,9 +77,9 @@ ARRAY_MAP(guard_attempts, guard_attempt, GUARD_ATTEMPTS);
 
 /* ---- whom ---- */
 
-static __always_inline void guard_who_is(struct guard_who *who)
+static __always_inline void guard_who_is(struct guard_who *who, __u64 address)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	const void *task = (void *)address;
 	const struct cred *cred = READ(task_struct, task, cred);
 	struct mm_struct *mm = READ(task_struct, task, mm);
 	struct file *file = READ(mm_struct, mm, exe_file);
@@ -86,10 +87,11 @@ static __always_inline void guard_who_is(struct guard_who *who)
 	struct super_block *sb = READ(inode, inode, i_sb);
 
 	/* A kernel thread has no program, but may have borrowed the memory of a process that has. */
-	who->inode = task->flags & PF_KTHREAD ? 0 : READ(inode, inode, i_ino);
+	who->inode = READ(task_struct, task, flags) & PF_KTHREAD ? 0 : READ(inode, inode, i_ino);
 	who->device = READ(super_block, sb, s_dev);
 	who->tgid = READ(task_struct, task, tgid);
 	who->uid = READ(cred, cred, euid.val);
+	who->task = address;
 }
 
 /* The first process, and kernel threads. */
@@ -107,15 +109,15 @@ static __always_inline bool guard_is_protected(const struct guard_who *who)
 	       bpf_map_lookup_elem(&guard_protected, &process);
 }
 
-/* The control group of the current process. Numbers: the verifier forbids to calculate with typed pointers. */
+/* The control group of a process. */
 struct guard_group {
 	__u64 address;
 	__u32 level;
 };
 
-static __always_inline struct guard_group guard_own_group(void)
+static __always_inline struct guard_group guard_own_group(const struct guard_who *who)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	const void *task = (void *)who->task;
 	struct css_set *set = READ(task_struct, task, cgroups);
 	__u64 address = READ_ADDRESS(css_set, set, dfl_cgrp);
 
@@ -138,7 +140,7 @@ static __always_inline __u64 guard_ancestor_id(const struct guard_group *g, __u3
 	return READ(kernfs_node, node, id);
 }
 
-/* The leader of the current process's session; NULL: it has ended. */
+/* The leader of a process's session; NULL: it has ended. */
 static __always_inline struct task_struct *guard_session_leader(struct signal_struct *signal)
 {
 	struct pid *session = READ(signal_struct, signal, pids[PIDTYPE_SID]);
@@ -160,24 +162,25 @@ static __always_inline bool guard_is_entry(struct task_struct *task)
 	return bpf_map_lookup_elem(&guard_protected, &key);
 }
 
-/* Is the current process what an operator needs to go on? See enum guard_protected_what. */
-static __always_inline bool guard_is_operators(__u32 tgid, __u32 uid)
+/* Is it what an operator needs to go on? See enum guard_protected_what. */
+static __always_inline bool guard_is_operators(const struct guard_who *who)
 {
-	struct task_struct *task = bpf_get_current_task_btf(), *leader, *parent;
+	const void *task = (void *)who->task;
+	struct task_struct *leader, *parent;
 	struct signal_struct *signal = READ(task_struct, task, signal);
 
 	if (!READ(signal_struct, signal, tty))
 		return false;
 	leader = guard_session_leader(signal);
-	if (!leader || (uid != 0 && (__u32)READ(task_struct, leader, tgid) != tgid))
+	if (!leader || (who->uid != 0 && (__u32)READ(task_struct, leader, tgid) != who->tgid))
 		return false;
 	parent = READ(task_struct, leader, real_parent);
 	return guard_is_entry(parent);
 }
 
-static __always_inline bool guard_in_protected_group(void)
+static __always_inline bool guard_in_protected_group(const struct guard_who *who)
 {
-	struct guard_group g = guard_own_group();
+	struct guard_group g = guard_own_group(who);
 	struct guard_protected_key key = {.what = GUARD_PROTECTED_GROUP};
 
 	for (__u32 up = 0; up < GUARD_DEPTH_MAX && up <= g.level; up++) {
@@ -191,7 +194,7 @@ static __always_inline bool guard_in_protected_group(void)
 /* What is dearer to find out than guard_is_protected(). Verified once for a program, whatever the number of its callers. */
 __noinline int guard_is_spared(const struct guard_who *who)
 {
-	return who && (guard_is_operators(who->tgid, who->uid) || guard_in_protected_group());
+	return who && (guard_is_operators(who) || guard_in_protected_group(who));
 }
 
 static __always_inline bool guard_in_cgroups(const struct guard_group *g, const struct guard_scope *s)
@@ -241,7 +244,7 @@ __noinline int guard_in_scope(const struct guard_who *who, __u32 policy)
 		return false;
 	if (!p->scope.cgroups && !p->scope.members)
 		return true;
-	group = guard_own_group();
+	group = guard_own_group(who);
 	return guard_in_cgroups(&group, &p->scope) && guard_in_members(&group, &p->scope);
 }
 
@@ -328,7 +331,7 @@ __noinline int guard_short_text(struct guard_attempt *a, __u32 subject, __u64 ad
 	return 0;
 }
 
-static __always_inline void guard_name(struct guard_attempt *a, __u32 subject, struct task_struct *task)
+static __always_inline void guard_name(struct guard_attempt *a, __u32 subject, const void *task)
 {
 	guard_short_text(a, subject, guard_address(a, task) + bpf_core_field_offset(struct task_struct, comm));
 }
@@ -339,7 +342,7 @@ static __always_inline void guard_name(struct guard_attempt *a, __u32 subject, s
 
 static __always_inline void guard_process_known(struct guard_attempt *a)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	const void *task = (void *)a->who.task;
 	struct task_struct *parent;
 	const struct cred *cred;
 
@@ -350,7 +353,8 @@ static __always_inline void guard_process_known(struct guard_attempt *a)
 		guard_number(a, GUARD_REAL_UID, READ(cred, cred, uid.val));
 	if (guard_wants(a, GUARD_GID))
 		guard_number(a, GUARD_GID, READ(cred, cred, egid.val));
-	if (guard_wants(a, GUARD_LOGIN_UID) && bpf_core_field_exists(task->loginuid)) /* only with CONFIG_AUDIT */
+	if (guard_wants(a, GUARD_LOGIN_UID) &&
+	    bpf_core_field_exists(struct task_struct, loginuid)) /* only with CONFIG_AUDIT */
 		guard_number(a, GUARD_LOGIN_UID, (__s32)READ(task_struct, task, loginuid.val));
 	if (guard_wants(a, GUARD_NAME))
 		guard_name(a, GUARD_NAME, READ(task_struct, task, group_leader));
@@ -377,8 +381,8 @@ static __always_inline struct guard_attempt *guard_take(void)
 	return NULL;
 }
 
-/* NULL: no policy has anything to say about the current process here. */
-static __always_inline struct guard_attempt *guard_begin(__u32 point)
+/* NULL: no policy has anything to say about this process here. */
+static __always_inline struct guard_attempt *guard_begin_of(__u64 task, __u32 point)
 {
 	struct guard_point_policies *list = bpf_map_lookup_elem(&guard_points, &point);
 	struct guard_who who = {};
@@ -387,7 +391,7 @@ static __always_inline struct guard_attempt *guard_begin(__u32 point)
 
 	if (!list || !list->count || owner_disarmed())
 		return NULL;
-	guard_who_is(&who);
+	guard_who_is(&who, task);
 	if (guard_is_untouchable(&who))
 		return NULL;
 	bpf_loop(list->count, guard_next_scope, &scopes, 0);
@@ -407,6 +411,11 @@ static __always_inline struct guard_attempt *guard_begin(__u32 point)
 	guard_number(a, GUARD_UID, who.uid);
 	guard_process_known(a);
 	return a;
+}
+
+static __always_inline struct guard_attempt *guard_begin(__u32 point)
+{
+	return guard_begin_of(bpf_get_current_task(), point);
 }
 
 /* ---- a path ---- */

@@ -37,12 +37,12 @@ static __always_inline int guard_test_address(struct guard_attempt *a, __u32 ind
 }
 
 /* Of this very process, since its last exec, with this user and in this control group? */
-static __always_inline bool guard_bits_count(const struct guard_process *p)
+static __always_inline bool guard_bits_count(const struct guard_who *who, const struct guard_process *p)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	const void *task = (void *)who->task;
 	struct task_struct *leader = READ(task_struct, task, group_leader);
 	const struct cred *cred = READ(task_struct, task, cred);
-	struct guard_group group = guard_own_group();
+	struct guard_group group = guard_own_group(who);
 
 	return p->of_ns && p->of_ns == p->since_ns && p->start_ns == READ(task_struct, leader, start_boottime) &&
 	       p->uid == READ(cred, cred, euid.val) && p->gid == READ(cred, cred, egid.val) &&
@@ -61,7 +61,7 @@ static __always_inline int guard_test_bit(struct guard_attempt *a, __u64 bit)
 	word = guard_unknown(a, bit / 64); /* else the compiler leaves the mask out, which Linux 6.1 needs */
 	writes = *(volatile __u64 *)&p->writes;
 	bits = *(volatile __u64 *)&p->bits[word & (GUARD_BITS / 64 - 1)];
-	if (writes & 1 || !guard_bits_count(p) || writes != *(volatile __u64 *)&p->writes)
+	if (writes & 1 || !guard_bits_count(&a->who, p) || writes != *(volatile __u64 *)&p->writes)
 		return GUARD_UNKNOWN;
 	return bits >> (bit & 63) & 1 ? GUARD_YES : GUARD_NO;
 }
@@ -222,7 +222,7 @@ static __always_inline bool guard_lease_holds(const struct guard_policy *p, __u6
 __noinline int guard_tell(struct guard_attempt *a, struct guard_state *s, __u32 index, __u32 version, __u32 kind)
 {
 	struct guard_verdict *v = bpf_ringbuf_reserve(&guard_verdicts, sizeof(*v), 0);
-	struct task_struct *task = bpf_get_current_task_btf();
+	const struct task_struct *task;
 
 	if (!a || !s || !v) {
 		if (v)
@@ -231,6 +231,7 @@ __noinline int guard_tell(struct guard_attempt *a, struct guard_state *s, __u32 
 			__sync_fetch_and_add(&s->verdicts_lost, 1);
 		return 0;
 	}
+	task = (void *)a->who.task;
 	__builtin_memset(v, 0, sizeof(*v));
 	v->time_ns = bpf_ktime_get_boot_ns();
 	v->policy = index;
