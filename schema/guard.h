@@ -262,6 +262,12 @@ struct guard_reaction {
 	__u32 verdict, unused;            /* out: enum guard_verdict_kind, GUARD_SPARED */
 };
 
+/* What guard_exec_gate is asked: skb->cb[] of its run. It returns 0, or the errno of the exec, negative. */
+enum guard_gate_word {
+	GUARD_GATE_THREAD, /* who execs: its id in the initial pid namespace */
+	GUARD_GATE_FILE,   /* what: a descriptor of the process that asks */
+};
+
 struct guard_verdict {
 	__u64 time_ns;
 	__u32 policy, version;

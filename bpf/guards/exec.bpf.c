@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
  * Guards of processes that are made, and of programs that are started. At the security hook, where the old program still runs,
- * the exec fails with an error; when the new program is set up and has run no instruction, it is killed.
+ * the exec fails with an error; when the new program is set up and has run no instruction, it is killed. Without security
+ * hooks, fanotify asks a process of picket's, and that one asks here: src/loader/exec_gate.c.
  */
+#include "fd.h"
 #include "guard.h"
 
 #define TASK_COMM_MAX 15 /* bytes, without its NUL */
@@ -80,6 +82,42 @@ int BPF_PROG(guard_exec_check, struct linux_binprm *bprm, int ret)
 		guard_new_name(a, bprm);
 	guard_executable(a, file);
 	return guard_end(a);
+}
+
+struct task_struct *bpf_task_from_pid(__s32 pid) __ksym __weak;
+void bpf_task_release(struct task_struct *task) __ksym __weak;
+
+/* As what the security hook decides, of a process that waits in the kernel. What its thread is called then is not known. */
+static __always_inline int guard_gate_judge(struct task_struct *task, __s32 fd)
+{
+	struct file *file = fd_file(bpf_get_current_task_btf(), fd);
+	struct guard_attempt *a;
+	__u64 address = 0;
+
+	if (!file || bpf_probe_read_kernel(&address, sizeof(address), &task))
+		return 0;
+	a = guard_begin_of(address, GUARD_AT_EXEC_CHECK);
+	if (!a)
+		return 0;
+	guard_new_ids(a, file);
+	a->known &= ~(1u << GUARD_NAME);
+	guard_executable(a, file);
+	return guard_end(a);
+}
+
+/* Only run, never attached: of a kind whose programs may look up tasks by number, and in tries (those of system calls may
+ * not). */
+SEC("tc")
+int guard_exec_gate(struct __sk_buff *skb)
+{
+	struct task_struct *task = bpf_task_from_pid(skb->cb[GUARD_GATE_THREAD]);
+	int verdict;
+
+	if (!task)
+		return 0;
+	verdict = guard_gate_judge(task, skb->cb[GUARD_GATE_FILE]);
+	bpf_task_release(task);
+	return verdict;
 }
 
 #define CLONE_THREAD 0x00010000

@@ -135,6 +135,7 @@ static int keep(struct trying *t, uint64_t duration_ns)
 		                       {.fd = guards_fd(t->guards), .events = POLLIN}};
 		if (guards_renew(t->guards, clock_boot_ns() + LEASE_NS) < 0)
 			return CLI_BAD;
+		(void)guards_tend_gate(t->guards); /* ended: they start, and what was not denied is not counted */
 		ended = poll(fds, ARRAY_SIZE(fds), LOOK_MS) > 0 && fds[0].revents;
 		r = flush(t);
 	}

@@ -331,6 +331,7 @@ void policies_renew(struct policies *p)
 	policies_protect(p);
 	policies_check_groups(p);
 	policies_check_quarantines(p);
+	policies_check_gate(p);
 }
 
 void policies_set_shed(struct policies *p, bool shed)

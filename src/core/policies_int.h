@@ -8,6 +8,7 @@
  *	policies_react.c	what picket itself does after an event
  *	policies_bits.c		what guards are to know of processes
  *	policies_quarantine.c	control groups without the network
+ *	policies_gate.c		who answers before executables start
  *	policies_tell.c		verdicts → alerts
  *	policies_order.c	what an operator orders
  *	policies_report.c	their part of the status
@@ -91,6 +92,7 @@ struct policies {
 	size_t quarantine_count;
 	uint64_t spared_group; /* that was to be cut off last, and may not be: was told */
 	struct buf sentence;
+	enum guards_gate gate;                                     /* as it was when last looked at */
 	bool shed;                                                 /* only tell, for now */
 	bool disarmed;                                             /* until picket starts again */
 	bool lease_failed;                                         /* and was told */
@@ -144,6 +146,10 @@ void policies_release_of(struct policies *p, const char *policy); /* NULL: of al
 void policies_requarantine(struct policies *p);                   /* by the guards that are now in force */
 void policies_check_quarantines(struct policies *p);              /* now and then */
 void policies_report_quarantines(const struct policies *p, struct json *out);
+
+/* ---- policies_gate.c ---- */
+void policies_check_gate(struct policies *p); /* each second */
+void policies_report_gate(const struct policies *p, struct json *out);
 
 /* ---- policies_tell.c ---- */
 /* Of a match after the event: with what the event says. */

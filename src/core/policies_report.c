@@ -64,6 +64,7 @@ void policies_report(struct policies *p, struct json *out)
 	json_key(out, "alerts_held_back");
 	json_u64(out, alert_limiter_held_back(p->limiter));
 	policies_report_quarantines(p, out);
+	policies_report_gate(p, out);
 	json_end_object(out);
 	json_key(out, "policies");
 	json_begin_array(out);

@@ -97,6 +97,8 @@ struct policy {
 	} budget;
 	uint64_t persist_ns; /* 0: not */
 	bool reaction;       /* will do */
+	/* Whole paths: at exec its condition matches the start of no other program. count 0: it may match any. */
+	struct policy_texts executables;
 	/* By point, how its condition is decided there; where anything is HOW_EVENT, all is, and nothing can be prevented. */
 	struct policy_decision {
 		const struct policy_test *tests;

@@ -7,6 +7,7 @@
  *	policy_read.c	an item of a file → struct policy
  *	policy_scope.c	whom it is for
  *	policy_decide.c	can its condition be decided where it acts?
+ *	policy_executables.c	which programs does its condition name?
  *	policy_breadth.c	would it stop what every host needs?
  *	policy_set.c	the public object: files, duplicates
  *	policy_kernel.c	what a kernel makes of it
@@ -89,6 +90,9 @@ void policy_done(struct policy *p);
 bool scope_read(struct policy_reader *r, const struct doc_node *item, struct policy *p);
 /* Fills p->decisions. item: for the place of messages about a rule's condition. */
 bool policy_decide(struct policy_reader *r, const struct doc_node *item, struct policy *p);
+
+/* Fills p->executables. */
+bool policy_name_executables(struct policy_reader *r, struct policy *p);
 
 /* ---- policy_write.c ---- */
 

@@ -52,14 +52,15 @@ bool policy_route_follows(const struct policy_route *route)
 	       follows_events(route->point);
 }
 
-/* Of setns, what is denied is a capability. */
+/* Of setns, what is denied is a capability; fanotify knows one error. */
 static bool takes_error(const struct policy_route *route, int error)
 {
-	return error == EPERM || route->point != POINT_SETNS || route->effect != EFFECT_PREVENTS;
+	return error == EPERM || (route->mechanism != MECHANISM_FANOTIFY &&
+	                          (route->point != POINT_SETNS || route->effect != EFFECT_PREVENTS));
 }
 
 /* Ways to fail, the most telling last. */
-enum why { WHY_NO_HOOK, WHY_ERROR, WHY_NOT_SYNCHRONOUS, WHY_REACTION };
+enum why { WHY_NO_HOOK, WHY_ERROR, WHY_NOT_SYNCHRONOUS, WHY_REACTION, WHY_NAMES_NONE };
 
 static bool is_fit(const struct policy *p, const struct policy_route *route, const struct policy_kernel *kernel,
                    enum why *why)
@@ -71,6 +72,8 @@ static bool is_fit(const struct policy *p, const struct policy_route *route, con
 		miss = WHY_NOT_SYNCHRONOUS;
 	else if (route->effect == EFFECT_REACTS && !follows_events(route->point) && !p->reaction)
 		miss = WHY_REACTION;
+	else if (route->mechanism == MECHANISM_FANOTIFY && !p->executables.count)
+		miss = WHY_NAMES_NONE;
 	else if (!takes_error(route, p->error))
 		miss = WHY_ERROR;
 	else
@@ -87,6 +90,8 @@ const struct policy_route *policy_route_choose(const struct policy *p, enum poli
 	        [WHY_ERROR] = "the hook that this kernel has for it gives no other error than EPERM",
 	        [WHY_NOT_SYNCHRONOUS] = "its condition cannot be decided before it happens",
 	        [WHY_REACTION] = "this kernel cannot prevent it, but only react to it",
+	        [WHY_NAMES_NONE] = "this kernel can only prevent the start of programs that the condition names whole "
+	                           "(proc.exepath), without proc.name",
 	};
 	enum why why = WHY_NO_HOOK;
 	for (const struct policy_route *r = NULL; (r = policy_route_next(r));)

@@ -316,7 +316,7 @@ bool policy_read(struct policy_reader *r, const struct doc_node *item, struct po
 		good = read_points(r, item, &p) && good;
 		good = check_together(r, item, &p) && good;
 	}
-	good = good && !r->error && policy_decide(r, item, &p);
+	good = good && !r->error && policy_decide(r, item, &p) && policy_name_executables(r, &p);
 	if (p.burst == 0)
 		p.burst = p.rate;
 	if (!good || r->error) {

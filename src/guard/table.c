@@ -195,6 +195,34 @@ static bool add_reaction(struct table_maker *m, enum policy_point point, uint32_
 	return !m->failed;
 }
 
+static bool is_listed(const struct guard_image *image, const char *executable)
+{
+	for (size_t i = 0; i < image->executable_count; i++)
+		if (strcmp(image->executables[i], executable) == 0)
+			return true;
+	return false;
+}
+
+static bool add_executables(struct table_maker *m)
+{
+	struct guard_image *image = &m->table->image;
+	if (m->policy->persist_ns) {
+		table_error(m, "it cannot persist: picket answers before programs start");
+		return false;
+	}
+	for (size_t i = 0; i < m->policy->executables.count; i++) {
+		const char *executable = m->policy->executables.items[i];
+		if (is_listed(image, executable))
+			continue;
+		if (image->executable_count == GUARD_EXECUTABLES_MAX) {
+			table_error(m, "policies name more than %d executables", GUARD_EXECUTABLES_MAX);
+			return false;
+		}
+		m->table->executables[image->executable_count++] = executable;
+	}
+	return true;
+}
+
 static bool add_point(struct table_maker *m, enum policy_point point, uint32_t index, struct guard_policy *p)
 {
 	const char *why = NULL;
@@ -211,6 +239,8 @@ static bool add_point(struct table_maker *m, enum policy_point point, uint32_t i
 		table_error(m, "more than %d policies act at %s", GUARD_POINT_POLICIES_MAX, policy_point_name(point));
 		return false;
 	}
+	if (route->mechanism == MECHANISM_FANOTIFY && !add_executables(m))
+		return false;
 	list->policies[list->count++] = index;
 	p->points |= 1u << at;
 	m->list = list;
@@ -282,6 +312,7 @@ static void point_image(struct guard_table *t)
 	t->image.numbers = t->numbers;
 	t->image.nets = t->nets;
 	t->image.protected = t->protected;
+	t->image.executables = t->executables;
 }
 
 int guard_table_new(const struct policy_set *set, const struct policy_kernel *kernel,

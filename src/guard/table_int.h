@@ -21,6 +21,7 @@ struct guard_table {
 	struct guard_number_key numbers[GUARD_NUMBERS_MAX];
 	struct guard_net_key nets[GUARD_NETS_MAX];
 	struct guard_protected_key protected[GUARD_PROTECTED_MAX];
+	const char *executables[GUARD_EXECUTABLES_MAX]; /* the policies' */
 };
 
 struct table_maker {

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
+#include "loader/exec_gate.h"
 #include "loader/guards_int.h"
 #include "loader/owner.h"
 #include "loader/run_time_int.h"
@@ -23,7 +24,9 @@
 #define PREFIX "guard_"
 #define REACT "guard_react" /* is run, not attached */
 #define BITS_EXEC "guard_bits_exec"
-#define KNOW "guard_know" /* is run, not attached */
+#define KNOW "guard_know"      /* is run, not attached */
+#define GATE "guard_exec_gate" /* is run, not attached */
+#define EXEC_CHECK "guard_exec_check"
 #define POLL_BATCH 4096
 
 /* The programs of bpf/guards: the point at which each acts. needs: the kernel's function without which it is left out, as
@@ -114,6 +117,10 @@ static bool is_needed(const struct guard_image *image, const struct bpf_program 
 		return image->bits;
 	if (is_of_packets(program))
 		return image->quarantines;
+	if (strcmp(name, GATE) == 0)
+		return image->executable_count;
+	if (strcmp(name, EXEC_CHECK) == 0 && image->executable_count)
+		return false;
 	return p && image->points[p->point].count && kernel_has(kernel, p->needs);
 }
 
@@ -207,6 +214,9 @@ static int load(struct guards *g, const struct guard_image *image, const char *i
 		r = fill(g, image);
 	if (r == 0)
 		r = guards_open_maps(g, find_map);
+	if (r == 0 && image->executable_count)
+		r = exec_gate_new(image->executables, image->executable_count,
+		                  bpf_program__fd(g->bpf->progs.guard_exec_gate), &g->gate);
 	if (r < 0)
 		fail(f, "the policies cannot be given to the kernel", r);
 	return r;
@@ -242,6 +252,7 @@ void guards_free(struct guards *g)
 	if (!g)
 		return;
 	guards_unpin(g);
+	exec_gate_free(g->gate);
 	for (size_t i = 0; i < g->link_count; i++)
 		bpf_link__destroy(g->links[i]);
 	ring_close(&g->ring);
@@ -272,15 +283,27 @@ static bool is_of_cgroup(const struct bpf_program *p)
 	       type == BPF_PROG_TYPE_CGROUP_SYSCTL;
 }
 
+/* Those that are only run have no place. */
+static bool is_attached(const struct bpf_program *p)
+{
+	return bpf_program__autoload(p) && bpf_program__type(p) != BPF_PROG_TYPE_SYSCALL && !is_of_packets(p) &&
+	       strcmp(bpf_program__name(p), GATE) != 0;
+}
+
 int guards_attach(struct guards *g, const char *cgroup, struct loader_failure *reterr_failure)
 {
 	_cleanup_(base_close_fd) int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : 0;
 	for (struct bpf_program *p = NULL; r == 0 && (p = bpf_object__next_program(g->bpf->obj, p));)
-		if (bpf_program__autoload(p) && bpf_program__type(p) != BPF_PROG_TYPE_SYSCALL && !is_of_packets(p))
+		if (is_attached(p))
 			r = add_link(g, is_of_cgroup(p) ? bpf_program__attach_cgroup(p, fd) : bpf_program__attach(p));
-	if (r < 0)
+	if (r < 0) {
 		fail(reterr_failure, cgroup, r);
+		return r;
+	}
+	r = g->gate ? exec_gate_start(g->gate) : 0;
+	if (r < 0)
+		fail(reterr_failure, "executables cannot be made to ask before they start", r);
 	return r;
 }
 
@@ -423,6 +446,18 @@ ssize_t guards_poll(struct guards *g, void (*call)(void *userdata, const struct 
 {
 	struct polling p = {call, userdata};
 	return ring_poll(&g->ring, POLL_BATCH, hand_on, &p);
+}
+
+enum guards_gate guards_tend_gate(struct guards *g)
+{
+	return g->gate ? exec_gate_tend(g->gate) : GUARDS_GATE_NONE;
+}
+
+bool guards_gate_counts(const struct guards *g, struct guards_gate_counts *ret_counts)
+{
+	if (g->gate)
+		exec_gate_counts(g->gate, ret_counts);
+	return g->gate;
 }
 
 int guards_fd(const struct guards *g)

@@ -9,6 +9,8 @@
 #include "loader/loader.h"
 #include "schema/guard.h"
 
+#define GUARD_EXECUTABLES_MAX 64
+
 /* Compiled policies, as schema/guard.h describes them. Borrowed. */
 struct guard_image {
 	const struct guard_policy *policies;
@@ -25,6 +27,10 @@ struct guard_image {
 	size_t net_count;
 	const struct guard_protected_key *protected;
 	size_t protected_count;
+	/* Where fanotify asks before a program starts: of what point GUARD_AT_EXEC_CHECK's policies name, at most
+	 * GUARD_EXECUTABLES_MAX. None: a security hook asks there. */
+	const char *const *executables;
+	size_t executable_count;
 	bool reactions;   /* some policies act on what has happened: guards_react() is asked */
 	bool bits;        /* some tests are decided by guards_know() */
 	bool quarantines; /* some cut control groups off: guards_cut() */
@@ -69,7 +75,18 @@ bool guards_has_protected(const struct guards *g, const struct guard_protected_k
 struct guard_cut;
 int guards_cut(struct guards *g, const char *cgroup, struct guard_cut **ret_cut) must_check;
 void guard_cut_free(struct guard_cut *c); /* gives the network back; NULL is allowed */
-int guards_fd(const struct guards *g);    /* readable when there are verdicts */
+/* Who answers before executables start: to be called each second. */
+enum guards_gate {
+	GUARDS_GATE_NONE,    /* nothing is asked by fanotify */
+	GUARDS_GATE_ANSWERS, /* within a second, or has let all start */
+	GUARDS_GATE_ENDED,   /* all start, until another one answers */
+};
+struct guards_gate_counts {
+	uint64_t asked, failed; /* failed: could not be asked or answered, or a file not be marked */
+};
+enum guards_gate guards_tend_gate(struct guards *g);
+bool guards_gate_counts(const struct guards *g, struct guards_gate_counts *ret_counts); /* false: there is none */
+int guards_fd(const struct guards *g); /* readable when there are verdicts */
 
 /* ---- without this process ---- */
 

@@ -5,6 +5,7 @@
  *	guards.c	loaded, attached, asked
  *	guards_pin.c	pinned, and found again
  *	guards_cut.c	control groups cut off from the network
+ *	exec_gate.c	programs that ask before they start, without a security hook
  */
 #ifndef PICKET_LOADER_GUARDS_INT_H
 #define PICKET_LOADER_GUARDS_INT_H
@@ -22,10 +23,12 @@ extern const char *const guards_map_names[GUARDS_MAPS];
 
 struct picket_bpf;
 struct bpf_link;
+struct exec_gate;
 struct guards {
 	struct picket_bpf *bpf; /* NULL: found by their pins; then there are no links either, only pins of them */
 	struct bpf_link *links[GUARDS_LINKS_MAX];
 	size_t link_count;
+	struct exec_gate *gate; /* NULL: nothing is asked by fanotify */
 	int maps[GUARDS_MAPS];
 	struct ring ring;
 	char pins[PIN_PATH_MAX]; /* the directory of their pins; "": they are not pinned */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "loader/exec_gate.h"
 
 #define LSM_LIST "/sys/kernel/security/lsm"
 #define TEXT_BYTES_MAX 4096
@@ -59,6 +60,26 @@ static int try_load(const struct program *p, const struct btf *kernel)
 	}
 	_cleanup_(base_close_fd) int fd = bpf_prog_load(p->type, "picket_probe", "GPL", p->insns, p->count, &options);
 	return fd < 0 ? -errno : 0;
+}
+
+/* A program that is not attached looks up a task by its number. */
+static int try_task_lookup(const struct btf *kernel)
+{
+	int find = kernel ? btf__find_by_name_kind(kernel, "bpf_task_from_pid", BTF_KIND_FUNC) : -ENOENT;
+	int release = kernel ? btf__find_by_name_kind(kernel, "bpf_task_release", BTF_KIND_FUNC) : -ENOENT;
+	if (find < 0 || release < 0)
+		return -EOPNOTSUPP;
+	const struct bpf_insn look_up[] = {
+	        INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 1),
+	        {BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, find},
+	        {BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 2, 0},
+	        {BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_0, 0, 0},
+	        {BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, release},
+	        INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0),
+	        INSN(BPF_JMP | BPF_EXIT, 0, 0),
+	};
+	const struct program p = {BPF_PROG_TYPE_SCHED_CLS, 0, NULL, TARGET_FUNCTION, look_up, ARRAY_SIZE(look_up)};
+	return try_load(&p, NULL);
 }
 
 #define CGROUP(type, attach) \
@@ -131,6 +152,9 @@ void loader_probe_guards(struct guard_hook_report ret_reports[GUARD_HOOK_COUNT])
 	memcpy(ret_reports, rows, sizeof(rows));
 	for (size_t i = 0; i < ARRAY_SIZE(hook_programs); i++)
 		ret_reports[hook_programs[i].hook].error = probe(&hook_programs[i], kernel);
+	ret_reports[GUARD_HOOK_FANOTIFY].error = exec_gate_probe();
+	if (ret_reports[GUARD_HOOK_FANOTIFY].error == 0)
+		ret_reports[GUARD_HOOK_FANOTIFY].error = try_task_lookup(kernel);
 	for (size_t i = 0; i < GUARD_HOOK_COUNT; i++)
 		ret_reports[i].ok = ret_reports[i].error == 0;
 	btf__free(kernel);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/guards.h"
 #include "tests/unit/guard/policy_helper.h"
 
 /* ---- reading ---- */
@@ -287,6 +288,61 @@ static void test_routes(void **state)
 	assert_route(kill, POINT_EVENT, "events", MECHANISM_SIGNAL_AFTER, EFFECT_REACTS);
 }
 
+/* Those that a condition names whole can be asked about where there is no security hook. */
+static void test_executables(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *condition;
+		const char *paths; /* NULL: it may match others */
+	} rows[] = {
+	        {"proc.exepath = /a", "/a"},
+	        {"proc.exepath in (/a, /b) and user.uid = 0", "/a /b"},
+	        {"(proc.exepath = /a or proc.exepath = /b) and not proc.exepath = /b", "/a /b"},
+	        {"proc.exepath in (/a, /b) and proc.exepath = /b", "/b"},
+	        {"proc.exepath = /a or proc.exepath startswith /b", NULL},
+	        {"proc.exepath = /a or user.uid = 5", NULL},
+	        {"not proc.exepath = /a", NULL},
+	        {"not (not proc.exepath = /a)", NULL},
+	        {"proc.exepath = /a and proc.name = a", NULL},
+	        {"user.uid = 5", NULL},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[512], paths[64] = "";
+		snprintf(text, sizeof(text), DENY "  at: exec\n  condition: evt.type in (execve, execveat) and (%s)\n",
+		         rows[i].condition);
+		struct policies all = policies_read(text);
+		const struct policy *p = policies_one(&all);
+		for (size_t k = 0; k < p->executables.count; k++) {
+			size_t length = strlen(paths);
+			snprintf(paths + length, sizeof(paths) - length, k ? " %s" : "%s", p->executables.items[k]);
+		}
+		assert_string_equal(paths, rows[i].paths ? rows[i].paths : "");
+		policies_done(&all);
+		assert_route(text, POINT_EXEC, "fanotify", rows[i].paths ? MECHANISM_FANOTIFY : -1, EFFECT_PREVENTS);
+	}
+	assert_route(DENY "  at: exec\n  condition: evt.type = execve and proc.exepath = /a\n  error: EACCES\n",
+	             POINT_EXEC, "fanotify", -1, 0);
+	assert_route(DENY "  at: exec\n  condition: evt.type = execve and proc.exepath = /a\n", POINT_EXEC,
+	             "lsm fanotify", MECHANISM_LSM, EFFECT_PREVENTS);
+}
+
+/* More than picket marks: as if it named none. */
+static void test_executables_limit(void **state)
+{
+	(void)state;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, 65536);
+	buf_add_text(&text, DENY "  at: exec\n  condition: evt.type = execve and proc.exepath in (/0");
+	for (int i = 1; i < GUARD_EXECUTABLES_MAX; i++)
+		buf_printf(&text, ", /%d", i);
+	buf_add_text(&text, ")\n");
+	assert_route(text.data, POINT_EXEC, "fanotify", MECHANISM_FANOTIFY, EFFECT_PREVENTS);
+	text.length -= strlen(")\n");
+	buf_add_text(&text, ", /more)\n");
+	assert_route(text.data, POINT_EXEC, "fanotify", -1, 0);
+}
+
 static void test_error_of_hook(void **state)
 {
 	(void)state;
@@ -341,6 +397,7 @@ int main(void)
 	        cmocka_unit_test(test_combinations),     cmocka_unit_test(test_conditions),
 	        cmocka_unit_test(test_decisions),        cmocka_unit_test(test_other_branches),
 	        cmocka_unit_test(test_reaction_allowed), cmocka_unit_test(test_routes),
+	        cmocka_unit_test(test_executables),      cmocka_unit_test(test_executables_limit),
 	        cmocka_unit_test(test_error_of_hook),    cmocka_unit_test(test_tables),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
