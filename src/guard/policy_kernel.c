@@ -90,8 +90,8 @@ const struct policy_route *policy_route_choose(const struct policy *p, enum poli
 	        [WHY_ERROR] = "the hook that this kernel has for it gives no other error than EPERM",
 	        [WHY_NOT_SYNCHRONOUS] = "its condition cannot be decided before it happens",
 	        [WHY_REACTION] = "this kernel cannot prevent it, but only react to it",
-	        [WHY_NAMES_NONE] = "this kernel can only prevent the start of programs that the condition names whole "
-	                           "(proc.exepath), without proc.name",
+	        [WHY_NAMES_NONE] =
+	                "without proc.name, and with whole paths in proc.exepath, this kernel could prevent it",
 	};
 	enum why why = WHY_NO_HOOK;
 	for (const struct policy_route *r = NULL; (r = policy_route_next(r));)
