@@ -45,6 +45,7 @@
 #define GUARD_VERDICT_PATH 128
 #define GUARD_BITS 256
 #define GUARD_MINUTE_NS 60000000000ull
+#define GUARD_MINUTE_BEGINS (~0ull)
 #define GUARD_SHARE_LEAST 20 /* attempts in a minute from which on a share means something */
 
 /* What picket itself does after an event is told as of the point GUARD_AFTER + enum policy_point. */
@@ -177,7 +178,7 @@ struct guard_policy {
 struct guard_state {
 	__u32 mode;    /* enum guard_mode; set by picket */
 	__u32 tripped; /* enum guard_trip; set by the kernel, cleared by picket */
-	__u64 minute;  /* which the following are of */
+	__u64 minute;  /* which the following are of; GUARD_MINUTE_BEGINS: they are being set back */
 	__u32 actions, processes, attempts, unused;
 	__u64 arrival_ns; /* throttle: when the next would come, if they came at the rate */
 	__u64 total_actions, total_would, total_unknown, verdicts_lost;

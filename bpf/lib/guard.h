@@ -153,13 +153,22 @@ static __always_inline int guard_formula_holds(struct guard_run *r)
 
 /* ---- what bounds it ---- */
 
-static __always_inline void guard_new_minute(struct guard_state *s, __u64 now)
+/* Are the counts those of this minute? Who comes first in it sets them back, and meanwhile nobody counts: what was counted
+ * before that would be lost, and the budget exceeded. */
+static __always_inline bool guard_new_minute(struct guard_state *s, __u64 now)
 {
-	__u64 minute = now / GUARD_MINUTE_NS, before = s->minute;
+	__u64 minute = now / GUARD_MINUTE_NS, before = *(volatile __u64 *)&s->minute;
 
-	if (before == minute || __sync_val_compare_and_swap(&s->minute, before, minute) != before)
-		return;
-	s->actions = s->processes = s->attempts = 0;
+	if (before == minute)
+		return true;
+	if (before == GUARD_MINUTE_BEGINS ||
+	    __sync_val_compare_and_swap(&s->minute, before, GUARD_MINUTE_BEGINS) != before)
+		return *(volatile __u64 *)&s->minute == minute;
+	*(volatile __u32 *)&s->actions = 0;
+	*(volatile __u32 *)&s->processes = 0;
+	*(volatile __u32 *)&s->attempts = 0;
+	__sync_lock_test_and_set(&s->minute, minute);
+	return true;
 }
 
 /* Attempts are counted only for a share of them. */
@@ -167,8 +176,8 @@ static __always_inline void guard_count_attempt(const struct guard_policy *p, st
 {
 	if (p->budget_share >= 100)
 		return;
-	guard_new_minute(s, bpf_ktime_get_boot_ns());
-	__sync_fetch_and_add(&s->attempts, 1);
+	if (guard_new_minute(s, bpf_ktime_get_boot_ns()))
+		__sync_fetch_and_add(&s->attempts, 1);
 }
 
 /* Counts this action, and returns what of the budget it goes over. */
@@ -265,11 +274,10 @@ static __always_inline __u32 guard_verdict_of(struct guard_run *r, struct guard_
 
 	if (s->mode == GUARD_WATCH)
 		return GUARD_MATCHED;
-	if (s->mode != GUARD_ENFORCE || s->tripped || !guard_lease_holds(r->policy, now)) {
+	if (s->mode != GUARD_ENFORCE || s->tripped || !guard_lease_holds(r->policy, now) || !guard_new_minute(s, now)) {
 		__sync_fetch_and_add(&s->total_would, 1);
 		return GUARD_WOULD_ACT;
 	}
-	guard_new_minute(s, now);
 	trip = guard_over_budget(r->policy, s, r->index, r->attempt);
 	if (trip) /* of several at once, one says so */
 		return __sync_val_compare_and_swap(&s->tripped, 0, trip) ? GUARD_WOULD_ACT : GUARD_TRIPPED;

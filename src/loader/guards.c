@@ -363,7 +363,10 @@ int guards_policy(struct guards *g, uint32_t policy, struct guard_policy *ret_po
 
 int guards_set_state(struct guards *g, uint32_t policy, const struct guard_state *state)
 {
-	return bpf_map_update_elem(g->maps[GUARDS_STATES], &policy, state, BPF_ANY) ? -errno : 0;
+	struct guard_state set = *state;
+	if (set.minute == GUARD_MINUTE_BEGINS) /* it was looked at while a guard did that */
+		set.minute = 0;
+	return bpf_map_update_elem(g->maps[GUARDS_STATES], &policy, &set, BPF_ANY) ? -errno : 0;
 }
 
 int guards_set_mode(struct guards *g, uint32_t policy, uint32_t mode)
