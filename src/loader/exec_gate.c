@@ -91,7 +91,7 @@ static int bound_life(struct answering *a, pid_t parent)
 static int open_fanotify(void)
 {
 	int fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID,
-	                       O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NOATIME);
+	                       O_RDONLY | O_CLOEXEC | O_NOATIME);
 	return fd < 0 ? -errno : fd;
 }
 
