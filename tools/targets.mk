@@ -157,6 +157,7 @@ install: build/picket ## install below PREFIX (/usr) in DESTDIR: program, rules,
 	sed 's|/usr/bin/picket|$(PREFIX)/bin/picket|' dist/picket.service >$(unitdir)/picket.service
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/picket/copyright
 uninstall: ## end picket, and remove what install put there; rules in /etc/picket stay
+	-[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now picket.service
 	-[ -n "$(DESTDIR)" ] || [ ! -x $(bindir)/picket ] || $(bindir)/picket disarm --kill
 	rm -f $(bindir)/picket $(mandir)/picket.1 $(foreach c,$(commands),$(mandir)/picket-$(c).1) $(unitdir)/picket.service
 	rm -f $(foreach c,$(completions),$(DESTDIR)$(PREFIX)/share/$(lastword $(subst :, ,$(c))))
