@@ -127,10 +127,10 @@ static const struct guard_row {
 };
 
 static const struct route_row {
-	const char *action, *point, *mechanism, *hook, *effect, *does, *hooks, *left, *guard;
+	const char *action, *point, *mechanism, *hook, *effect, *does, *hooks, *left;
 } route_rows[] = {
-#define POLICY_ROUTE(action, point, mechanism, hook, effect, does, hooks, left, guard) \
-	{#action, #point, #mechanism, #hook, #effect, does, hooks, left, #guard},
+#define POLICY_ROUTE(action, point, mechanism, hook, effect, does, hooks, left) \
+	{#action, #point, #mechanism, #hook, #effect, does, hooks, left},
 #include "schema/policy.def"
 };
 
@@ -551,8 +551,6 @@ static void put_routes(FILE *out)
 		        guard_name(guard_mechanism_rows, ARRAY_SIZE(guard_mechanism_rows), row->mechanism),
 		        effect_word(row->effect));
 		put_text(out, row->does, false);
-		if (strcmp(row->guard, "PLANNED") == 0)
-			fputs(" (planned: this build has no guard for it)", out);
 		fputs(" | ", out);
 		put_text(out, row->hooks, false);
 		fputs(" | ", out);

@@ -133,8 +133,6 @@ static bool asks_unkept(const struct policy_decision *d)
 /* Why picket run would refuse it, although the kernel could do it. NULL: it would not. */
 static const char *missing_in_build(const struct policy *p, const struct policy_route *route)
 {
-	if (!route->built)
-		return "this build of picket has no guard for it yet: it is checked, not enforced";
 	if (asks_unkept(&p->decisions[route->point]))
 		return "guards of this build do not see when what it knows of a process changes: it is checked, not enforced";
 	return NULL;
@@ -256,7 +254,6 @@ static void add_route_json(const struct policy_route *route, struct json *j)
 	ui_json_text(j, "does", route->does);
 	ui_json_text(j, "mechanism", guard_mechanism_name(route->mechanism));
 	ui_json_text(j, "hooks", route->hooks);
-	ui_json_bool(j, "built", route->built);
 	json_key(j, "left");
 	json_begin_array(j);
 	json_text(j, guard_mechanism_left(route->mechanism));

@@ -164,7 +164,6 @@ struct policy_route {
 	enum guard_hook hook;
 	enum policy_effect effect;
 	const char *does, *hooks, *left;
-	bool built; /* this build has the guard for it */
 };
 /* Walks: start with NULL, NULL at the end. */
 const struct policy_route *policy_route_next(const struct policy_route *after);

@@ -13,12 +13,9 @@ static const struct {
 #include "schema/policy.def"
 };
 
-#define GUARD_BUILT true
-#define GUARD_PLANNED false
 static const struct policy_route routes[] = {
-#define POLICY_ROUTE(action, point, mechanism, hook, effect, does, hooks, left, guard) \
-	{ACTION_##action, POINT_##point, MECHANISM_##mechanism, GUARD_HOOK_##hook, EFFECT_##effect, does, \
-	 hooks,           left,          GUARD_##guard},
+#define POLICY_ROUTE(action, point, mechanism, hook, effect, does, hooks, left) \
+	{ACTION_##action, POINT_##point, MECHANISM_##mechanism, GUARD_HOOK_##hook, EFFECT_##effect, does, hooks, left},
 #include "schema/policy.def"
 };
 

@@ -24,38 +24,30 @@ struct diag *table_error(struct table_maker *m, const char *format, ...)
 	                m->policy->name, text);
 }
 
-/* Where the guard of a route acts; -1: it has none. */
-static int guard_point_of(const struct policy_route *route)
+/* Where the guard of a route acts that does not follow events. */
+static enum guard_point guard_point_of(const struct policy_route *route)
 {
-	static const struct {
-		enum policy_point point;
-		enum guard_point guard;
-	} rows[] = {
-	        {POINT_CONNECT, GUARD_AT_CONNECT},
-	        {POINT_BIND, GUARD_AT_BIND},
-	        {POINT_SENDMSG, GUARD_AT_SENDMSG},
-	        {POINT_FILE_OPEN, GUARD_AT_FILE_OPEN},
-	        {POINT_FILE_WRITE, GUARD_AT_FILE_WRITE},
-	        {POINT_FILE_RENAME, GUARD_AT_FILE_RENAME},
-	        {POINT_FILE_UNLINK, GUARD_AT_FILE_UNLINK},
-	        {POINT_PTRACE, GUARD_AT_PTRACE},
-	        {POINT_MODULE_LOAD, GUARD_AT_MODULE_LOAD},
-	        {POINT_BPF_LOAD, GUARD_AT_BPF_LOAD},
-	        {POINT_MOUNT, GUARD_AT_MOUNT},
-	        {POINT_SETNS, GUARD_AT_SETNS},
-	        {POINT_DEVICE, GUARD_AT_DEVICE},
-	        {POINT_SYSCTL_WRITE, GUARD_AT_SYSCTL_WRITE},
+	static const enum guard_point points[POINT_COUNT] = {
+	        [POINT_CONNECT] = GUARD_AT_CONNECT,
+	        [POINT_BIND] = GUARD_AT_BIND,
+	        [POINT_SENDMSG] = GUARD_AT_SENDMSG,
+	        [POINT_FILE_OPEN] = GUARD_AT_FILE_OPEN,
+	        [POINT_FILE_WRITE] = GUARD_AT_FILE_WRITE,
+	        [POINT_FILE_RENAME] = GUARD_AT_FILE_RENAME,
+	        [POINT_FILE_UNLINK] = GUARD_AT_FILE_UNLINK,
+	        [POINT_PTRACE] = GUARD_AT_PTRACE,
+	        [POINT_MODULE_LOAD] = GUARD_AT_MODULE_LOAD,
+	        [POINT_BPF_LOAD] = GUARD_AT_BPF_LOAD,
+	        [POINT_MOUNT] = GUARD_AT_MOUNT,
+	        [POINT_SETNS] = GUARD_AT_SETNS,
+	        [POINT_DEVICE] = GUARD_AT_DEVICE,
+	        [POINT_SYSCTL_WRITE] = GUARD_AT_SYSCTL_WRITE,
 	};
-	if (!route->built)
-		return -1;
 	if (route->point == POINT_EXEC)
 		return route->hook == GUARD_HOOK_SIGNAL_EXEC ? GUARD_AT_EXEC : GUARD_AT_EXEC_CHECK;
 	if (route->point == POINT_FORK)
 		return route->hook == GUARD_HOOK_SIGNAL_FORK ? GUARD_AT_FORK_DONE : GUARD_AT_FORK;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].point == route->point)
-			return rows[i].guard;
-	return -1;
+	return points[route->point];
 }
 
 /* ---- formulas ---- */
@@ -227,13 +219,13 @@ static bool add_point(struct table_maker *m, enum policy_point point, uint32_t i
 {
 	const char *why = NULL;
 	const struct policy_route *route = policy_route_choose(m->policy, point, m->kernel, &why);
-	int at = route ? guard_point_of(route) : -1;
-	if (route && route->built && policy_route_follows(route))
-		return add_reaction(m, point, index);
-	if (at < 0) {
-		table_error(m, "%s", route ? "this build has no guard for it yet" : why);
+	if (!route) {
+		table_error(m, "%s", why);
 		return false;
 	}
+	if (policy_route_follows(route))
+		return add_reaction(m, point, index);
+	const enum guard_point at = guard_point_of(route);
 	struct guard_point_policies *list = &m->table->image.points[at];
 	if (list->count == GUARD_POINT_POLICIES_MAX) {
 		table_error(m, "more than %d policies act at %s", GUARD_POINT_POLICIES_MAX, policy_point_name(point));

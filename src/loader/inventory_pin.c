@@ -76,7 +76,8 @@ static bool look_at_mount(void *userdata, const char *mount)
 	char path[INVENTORY_PATH_MAX], name[PIN_INSTANCE_BYTES] = "";
 	if (l->instance)
 		pin_instance_name(l->instance, name);
-	if ((size_t)snprintf(path, sizeof(path), "%s/" PIN_DIRECTORY "/%s", mount, name) < sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/" PIN_DIRECTORY "%s%s", mount, name[0] ? "/" : "", name) <
+	    sizeof(path))
 		look_below(l->inventory, path, PIN_DEPTH_MAX);
 	return false;
 }
