@@ -55,11 +55,13 @@ struct sieve_input {
 /* What event_wanted says of a type. */
 #define WANTED_ALL 1
 #define WANTED_SIEVED 2
+#define WANTED_WRITES 3 /* of opens, those for writing; no rule wants any */
 
-/* Files that rules name, by whatever other name they are reached: a bit each, by hash. */
+/* Files that rules name, by whatever other name they are reached: two bits each, by hash. */
 #define SIEVE_WATCHED_BITS 65536
-#define SIEVE_WATCHED_BIT(dev, ino) \
-	((__u32)((((__u64)(ino)*0x9e3779b97f4a7c15ull) ^ ((__u64)(dev)*0xc2b2ae3d27d4eb4full)) >> 48))
+#define SIEVE_WATCHED_HASH(dev, ino) (((__u64)(ino)*0x9e3779b97f4a7c15ull) ^ ((__u64)(dev)*0xc2b2ae3d27d4eb4full))
+#define SIEVE_WATCHED_BIT_1(hash) ((__u32)((hash) >> 48))
+#define SIEVE_WATCHED_BIT_2(hash) ((__u32)((hash) >> 32 & 0xffff))
 
 /* What is known of a process, kept with its leader: which rules can still match. Written from user space; whatever changes
  * the process removes it, and so do changes that cannot be said to leave it alone (the epochs). */

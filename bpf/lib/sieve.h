@@ -154,11 +154,16 @@ volatile __u64 sieve_watched[SIEVE_WATCHED_BITS / 64]; /* set by the loader */
 volatile bool sieve_keeps_writes;                      /* what opens a file for writing passes, whatever rules want */
 volatile bool sieve_is_paused;                         /* what is known of processes excludes nothing */
 
+static __always_inline bool sieve_watched_has(__u32 bit)
+{
+	return sieve_watched[bit / 64 & (SIEVE_WATCHED_BITS / 64 - 1)] >> (bit & 63) & 1;
+}
+
 static __always_inline bool sieve_file_is_watched(__u32 dev, __u64 ino)
 {
-	__u32 bit = SIEVE_WATCHED_BIT(dev, ino);
+	__u64 hash = SIEVE_WATCHED_HASH(dev, ino);
 
-	return sieve_watched[bit / 64 & (SIEVE_WATCHED_BITS / 64 - 1)] >> (bit & 63) & 1;
+	return sieve_watched_has(SIEVE_WATCHED_BIT_1(hash)) && sieve_watched_has(SIEVE_WATCHED_BIT_2(hash));
 }
 
 /* ---- names ---- */
@@ -277,11 +282,14 @@ __noinline __u64 sieve_set_live(struct scratch *s)
 	return 0;
 }
 
-/* Leaves it to the sieve of its type whether the record is sent, and comes back if that cannot say. */
-static __always_inline void record_sift(void *ctx, struct scratch *s, __u32 type)
+/* Leaves it to the sieve of its type whether the record is sent, and comes back if that cannot say. wanted: WANTED_SIEVED or
+ * WANTED_WRITES. */
+static __always_inline void record_sift(void *ctx, struct scratch *s, __u32 type, __u8 wanted)
 {
 	if (s->sieve.state == SIEVE_UNDECIDED)
 		return;
+	if (wanted == WANTED_WRITES)
+		bpf_tail_call(ctx, &sieves, SIEVE_DROP);
 	sieve_set_live(s);
 	bpf_tail_call(ctx, &sieves, type);
 }

@@ -197,7 +197,8 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	bool compat = syscall_is_compat(task), sieved = event_wanted[EVENT_openat] == WANTED_SIEVED;
+	__u8 wanted = event_wanted[EVENT_openat];
+	bool compat = syscall_is_compat(task);
 	__s32 dirfd = syscall_argument(regs, compat, 0);
 	__u32 flags = syscall_argument(regs, compat, 2);
 	struct scratch *s = scratch_get();
@@ -209,7 +210,7 @@ int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 	record_header(s)->flags = 0;
 	text = record_user_text(s, (void *)syscall_argument(regs, compat, 1), EVENT_PATH_MAX);
 	s->opened.length = 0;
-	if (sieved && result >= 0 && bpf_rdonly_cast) {
+	if (wanted == WANTED_SIEVED && result >= 0 && bpf_rdonly_cast) {
 		opened_look(s, task, result, dirfd, text, flags);
 		if (s->opened.length && opened_is_known(&s->opened, task)) {
 			count(COUNTER_sieved);
@@ -217,9 +218,9 @@ int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 		}
 	}
 	openat_record(s, slot_to_word(text), result);
-	if (sieved) {
+	if (wanted >= WANTED_SIEVED) {
 		sieve_fill(s, MEMBER(openat, name), open_flags(flags));
-		record_sift(ctx, s, EVENT_openat);
+		record_sift(ctx, s, EVENT_openat, wanted);
 	}
 	record_submit(s);
 	return 0;

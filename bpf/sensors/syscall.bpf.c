@@ -345,7 +345,9 @@ static __always_inline bool generic_skip(struct generic_call *c, __u32 type)
 
 static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 type)
 {
-	if (event_wanted[type & (EVENT_TYPES - 1)] != WANTED_SIEVED)
+	__u8 wanted = event_wanted[type & (EVENT_TYPES - 1)];
+
+	if (wanted < WANTED_SIEVED)
 		return;
 	s->opened.length = 0;
 	switch (type) {
@@ -358,7 +360,7 @@ static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 ty
 	default:
 		return;
 	}
-	record_sift(ctx, s, type);
+	record_sift(ctx, s, type, wanted);
 }
 
 /* Read back, so that the verifier takes the ways that differ by it for one again. */

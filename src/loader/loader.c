@@ -333,27 +333,17 @@ void loader_free(struct loader *l)
 	free(l);
 }
 
-/* Of opens that no rule wants, those for writing pass, and all others are dropped. Returns whether that is so. */
-static bool keep_writes_of(struct loader *l, uint32_t type)
+static uint8_t how_wanted(const struct loader *l, uint32_t type)
 {
-	int drop = bpf_program__fd(l->bpf->progs.sieve_drop);
-
-	if (!l->bpf->bss->sieve_keeps_writes || !l->sieve_place.attach_btf_id ||
-	    (type != EVENT_open && type != EVENT_openat && type != EVENT_openat2))
-		return false;
-	l->sieved[type] = false; /* this takes the place of its program */
-	return bpf_map_update_elem(l->sieve_place.programs, &type, &drop, BPF_ANY) == 0;
+	if (event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1)
+		return l->sieved[type] && !l->paused ? WANTED_SIEVED : WANTED_ALL;
+	bool opens = type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
+	return opens && l->bpf->bss->sieve_keeps_writes && l->sieve_place.attach_btf_id ? WANTED_WRITES : 0;
 }
 
 static void set_wanted(struct loader *l, uint32_t type)
 {
-	bool wanted = event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1;
-
-	if (!wanted && keep_writes_of(l, type)) {
-		l->bpf->bss->event_wanted[type] = WANTED_SIEVED;
-		return;
-	}
-	l->bpf->bss->event_wanted[type] = !wanted ? 0 : l->sieved[type] && !l->paused ? WANTED_SIEVED : WANTED_ALL;
+	l->bpf->bss->event_wanted[type] = how_wanted(l, type);
 }
 
 int loader_set_events(struct loader *l, const uint64_t bits[4])
@@ -431,11 +421,17 @@ void loader_keep_writes(struct loader *l, bool keep)
 	l->bpf->bss->sieve_epoch++;
 }
 
+static void watched_set(struct loader *l, uint32_t bit)
+{
+	l->bpf->bss->sieve_watched[bit / 64] |= 1ull << bit % 64;
+}
+
 void loader_pass_file(struct loader *l, uint32_t dev, uint64_t ino)
 {
-	uint32_t bit = SIEVE_WATCHED_BIT(dev, ino);
+	uint64_t hash = SIEVE_WATCHED_HASH(dev, ino);
 
-	l->bpf->bss->sieve_watched[bit / 64] |= 1ull << bit % 64;
+	watched_set(l, SIEVE_WATCHED_BIT_1(hash));
+	watched_set(l, SIEVE_WATCHED_BIT_2(hash));
 	l->bpf->bss->sieve_epoch++;
 }
 
