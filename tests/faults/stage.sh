@@ -4,65 +4,13 @@
 # For tests of faults, which source it from the project's root: picket run in control groups, state, sockets and mounts of
 # its own, policies that act inside one control group, and what must hold after every fault. All is gone at the end.
 [ -n "${FAULTS_INSIDE-}" ] || FAULTS_INSIDE=1 exec unshare --mount --propagation private "$0" "$@"
-picket=$(realpath "${PICKET:-build/picket}") && act=$(realpath "${ACT:-build/tests/policy_act}") || exit 1
-root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
-group=$root/picket-faults-$$ neighbour=$root/picket-faults-$$-beside
-dir=$(mktemp -d) || exit 1
-daemon='' failed=0
-limits=() # further directories of control groups
-finish() {
-	trap - EXIT
-	[ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null
-	for place in "$group" "$neighbour" "${limits[@]}"; do
-		empty "$place"
-	done
-	wait 2>/dev/null
-	umount "$dir"/disk* 2>/dev/null
-	rm -rf "$dir"
-}
-# empty DIRECTORY: a control group of ours: ends what is in it, and removes it.
-empty() {
-	local pid
-	for _ in {1..100}; do
-		[ -d "$1" ] || return 0
-		while read -r pid; do kill -KILL "$pid" 2>/dev/null; done <"$1/cgroup.procs"
-		rmdir "$1" 2>/dev/null && return 0
-		sleep 0.05
-	done
-	echo "not ok - $1 cannot be removed"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
-if [ "$(id -u)" -ne 0 ] || [ -z "$root" ] || ! mkdir "$group" "$neighbour" 2>/dev/null; then
-	echo "skip faults: not root, or no cgroup v2"
-	exit 0
-fi
-
-is() { # NAME EXPECTED GOT
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1: $3, expected $2"
-		failed=1
-	fi
-}
-within() { # NAME COMMAND…: it succeeds within twenty seconds, tried again and again
-	local name=$1
-	shift
-	for _ in {1..200}; do
-		"$@" >/dev/null 2>&1 && echo "ok - $name" && return
-		sleep 0.1
-	done
-	echo "not ok - $name: $*"
-	failed=1
-}
-inside() { # in the control group on which policies act
-	bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$@"
-}
+# shellcheck source=tests/lib/live.sh
+. tests/lib/live.sh
+live faults faults faults-beside
+neighbour=${groups[1]} patience=20
 beside() {
-	bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$neighbour" "$@"
+	in_group "$neighbour" "$@"
 }
-refused="Connection refused" denied="Permission denied"
 attempt() { inside "$act" connect 127.0.0.1 9; }
 attempt_is() { [ "$(attempt)" = "$1" ]; }
 ask() { timeout 20 "$picket" "$@" --status-socket "$dir/status"; }

@@ -23,45 +23,21 @@
 #include "core/judge.h"
 #include "core/rules.h"
 
-#define BOOT_TIME_NS 1700000000000000000ull
+#include "stream.h"
+
 #define FILE_BYTES_MAX (4u << 20)
 #define ALERTS_MAX 256
 
 struct fixture {
 	char path[64];
 	struct judge *judge;
-	struct pipeline *pipeline;
-	uint64_t time_ns;
+	struct stream stream;
 	struct buf text;
 	cJSON *alerts[ALERTS_MAX]; /* of the file, after fixture_read() */
 	size_t alert_count;
 };
 
-static void must(int r)
-{
-	assert_int_equal(r, 0);
-}
-
 /* ---- making a stream ---- */
-
-static void put(struct fixture *f, struct event_builder *b)
-{
-	struct event event;
-	event_builder_header(b)->time_ns = f->time_ns += NS_PER_MS;
-	must(event_builder_finish(b, &event));
-	must(pipeline_put_record(f->pipeline, event.header, event.header->length));
-	event_builder_done(b);
-}
-
-static void put_host(struct fixture *f)
-{
-	struct event_builder b;
-	must(event_builder_init(&b, EVENT_host));
-	must(event_builder_text(&b, "hostname", STR("testhost")));
-	must(event_builder_text(&b, "addresses", STR("")));
-	must(event_builder_number(&b, "boot_time", BOOT_TIME_NS));
-	put(f, &b);
-}
 
 static void acting(struct event_builder *b)
 {
@@ -80,7 +56,7 @@ static void put_process(struct fixture *f)
 	must(event_builder_text(&b, "comm_new", STR("cat")));
 	must(event_builder_text(&b, "exepath", STR("/usr/bin/cat")));
 	must(event_builder_text(&b, "workdir", STR("/home")));
-	put(f, &b);
+	stream_put(&f->stream, &b);
 }
 
 static struct event_builder open_begin(const char *asked)
@@ -103,15 +79,7 @@ static void put_open(struct fixture *f, const char *asked, const char *reached, 
 		must(event_builder_fd(&b, &fd, str_from(reached), NULL));
 	else
 		event_builder_header(&b)->result = -ENOENT;
-	put(f, &b);
-}
-
-static void put_lost(struct fixture *f, uint64_t count)
-{
-	struct event_builder b;
-	must(event_builder_init(&b, EVENT_loss));
-	must(event_builder_number(&b, "count", count));
-	put(f, &b);
+	stream_put(&f->stream, &b);
 }
 
 /* ---- the machinery ---- */
@@ -120,36 +88,17 @@ static void put_lost(struct fixture *f, uint64_t count)
 	"- rule: " name "\n  desc: d\n  condition: " condition \
 	"\n  output: file %fd.name by %proc.name\n  priority: WARNING\n  tags: [t1, t2]\n"
 
-static struct rule_set *rules_from(const char *text)
-{
-	struct rule_set *set;
-	struct diag_list diags;
-	struct buf shown;
-	diag_list_init(&diags, 10);
-	buf_init(&shown, 10000);
-	must(rule_set_new(&set));
-	int r = rule_set_add_text(set, "test", str_from(text), &diags);
-	if (r == 0)
-		r = rule_set_compile(set, &diags);
-	diag_list_print(&diags, false, &shown);
-	if (r < 0)
-		fail_msg("%s", shown.data);
-	buf_done(&shown);
-	diag_list_done(&diags);
-	return set;
-}
-
 static void fixture_begin(struct fixture *f, const struct judge_options *options, const char *rules)
 {
 	struct export_file_options file = {.format = EXPORT_JSON};
 	struct export_output *output;
 	must(judge_new(options, &f->judge));
 	must(pipeline_new(&(struct pipeline_options){.consumer = {judge_event, judge_context, f->judge}},
-	                  &f->pipeline));
+	                  &f->stream.pipeline));
 	must(export_file_new(f->path, &file, &output));
 	must(judge_add_output(f->judge, output));
-	judge_set_rules(f->judge, rules_from(rules));
-	put_host(f);
+	judge_set_rules(f->judge, stream_rules(rules));
+	stream_host(&f->stream);
 	put_process(f);
 }
 
@@ -187,7 +136,7 @@ static int setup(void **state)
 		return -1;
 	close(fd);
 	buf_init(&f->text, FILE_BYTES_MAX);
-	f->time_ns = 1000 * NS_PER_S;
+	f->stream.time_ns = 1000 * NS_PER_S;
 	*state = f;
 	return 0;
 }
@@ -197,7 +146,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 	for (size_t i = 0; i < f->alert_count; i++)
 		cJSON_Delete(f->alerts[i]);
-	pipeline_free(f->pipeline);
+	pipeline_free(f->stream.pipeline);
 	judge_free(f->judge);
 	buf_done(&f->text);
 	unlink(f->path);
@@ -241,7 +190,7 @@ static void test_alert_has_its_evidence(void **state)
 	assert_string_equal(text_of(fields_of(alert), "proc.name"), "cat");
 	const cJSON *time = cJSON_GetObjectItemCaseSensitive(fields_of(alert), "evt.time");
 	assert_true(cJSON_IsNumber(time));
-	assert_true(time->valuedouble > (double)BOOT_TIME_NS);
+	assert_true(time->valuedouble > (double)STREAM_BOOT_NS);
 	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(alert, "tags")), 2);
 	assert_false(is_incomplete(alert));
 }
@@ -346,10 +295,10 @@ static void test_loss_is_told_and_shadows(void **state)
 	struct fixture *f = *state;
 	begin_simple(f, RULE("any", "evt.type = openat"));
 	put_open(f, "/before", "/before", 0);
-	put_lost(f, 3);
-	put_lost(f, 4); /* within the time of one notice: told at the end */
+	stream_loss(&f->stream, 3);
+	stream_loss(&f->stream, 4); /* within the time of one notice: told at the end */
 	put_open(f, "/after", "/after", 0);
-	f->time_ns += JUDGE_LOSS_SHADOW_NS;
+	f->stream.time_ns += JUDGE_LOSS_SHADOW_NS;
 	put_open(f, "/later", "/later", 0);
 	fixture_read(f);
 	assert_int_equal(f->alert_count, 5);
@@ -360,7 +309,7 @@ static void test_loss_is_told_and_shadows(void **state)
 	assert_string_equal(text_of(f->alerts[2], "evidence_incomplete_why"), "events were lost shortly before");
 	assert_false(is_incomplete(f->alerts[3]));
 	assert_non_null(strstr(text_of(f->alerts[4], "output"), "4 events were lost"));
-	assert_int_equal(pipeline_get_stats(f->pipeline)->lost, 7);
+	assert_int_equal(pipeline_get_stats(f->stream.pipeline)->lost, 7);
 }
 
 static void test_added_fields(void **state)
@@ -413,12 +362,12 @@ static void test_broken_records_are_counted(void **state)
 	size_t length = event.header->length;
 	memcpy(broken, event.header, length);
 	((struct event_header *)broken)->length = (__u32)length + 8;
-	must(pipeline_put_record(f->pipeline, broken, length));
+	must(pipeline_put_record(f->stream.pipeline, broken, length));
 	memset(broken, 0xff, length);
-	must(pipeline_put_record(f->pipeline, broken, length));
-	must(pipeline_put_record(f->pipeline, broken, 3));
+	must(pipeline_put_record(f->stream.pipeline, broken, length));
+	must(pipeline_put_record(f->stream.pipeline, broken, 3));
 	event_builder_done(&b);
-	const struct pipeline_stats *stats = pipeline_get_stats(f->pipeline);
+	const struct pipeline_stats *stats = pipeline_get_stats(f->stream.pipeline);
 	assert_int_equal(stats->undecodable, 3);
 	assert_int_equal(stats->undecodable_of[EVENT_openat], 1);
 	assert_int_equal(stats->undecodable_unknown, 2);
