@@ -65,6 +65,20 @@ bool str_contains(struct str s, struct str part)
 	return s.length >= part.length && memmem(s.data, s.length, part.data, part.length);
 }
 
+bool str_has_double(struct str s, char c)
+{
+	const uint64_t ones = 0x0101010101010101, low = 0x7f7f7f7f7f7f7f7f;
+	for (size_t i = 0; i + 1 < s.length; i += 7) {
+		uint64_t word = ~(ones * (unsigned char)c); /* so that what is not there is not c */
+		memcpy(&word, s.data + i, MIN(s.length - i, sizeof(word)));
+		word ^= ones * (unsigned char)c;
+		uint64_t zero = ~(((word & low) + low) | word | low); /* the highest bit of bytes that are 0 */
+		if (zero & zero >> 8)
+			return true;
+	}
+	return false;
+}
+
 static char ascii_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;

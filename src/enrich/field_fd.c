@@ -238,7 +238,7 @@ static void get_raw_name(const struct field_query *q, struct value *v)
 	bool truncated;
 	if (!a || !event_arg_slot(q->event, a, &text, &truncated))
 		set_str(v, STR(""));
-	else if (str_contains(text, STR("//")))
+	else if (str_has_double(text, '/'))
 		get_single_slashes(q, text, v);
 	else
 		set_path(q, v, text);

@@ -50,12 +50,12 @@ struct str process_exe(const struct process *p)
 /* Strings with NULs between, with blanks between. */
 static void add_joined(struct str strings, struct buf *out)
 {
-	struct str s;
-	for (bool first = true; process_next_arg(&strings, &s); first = false) {
-		if (!first)
-			buf_add_char(out, ' ');
-		buf_add_str(out, s);
-	}
+	char *at = strings.length ? buf_reserve(out, strings.length) : NULL;
+	if (!at)
+		return;
+	for (size_t i = 0; i < strings.length; i++)
+		at[i] = strings.data[i] ? strings.data[i] : ' ';
+	buf_commit(out, strings.length);
 }
 
 /* ---- what can be asked of any process: of the acting one, its parent, its ancestors ---- */
@@ -102,14 +102,13 @@ static void text_cmdline(const struct field_query *q, const struct process *p, s
 	const struct image *image = process_image(p);
 	if (!image)
 		return;
-	struct str rest = args_after_first(image->argv), arg;
+	struct str rest = args_after_first(image->argv);
 	_cleanup_(buf_done) struct buf text;
 	field_buf_init(&text);
 	buf_add_str(&text, process_name(p));
-	while (process_next_arg(&rest, &arg)) {
+	if (rest.data)
 		buf_add_char(&text, ' ');
-		buf_add_str(&text, arg);
-	}
+	add_joined(rest, &text);
 	set_buf(q, v, &text);
 	v->truncated |= image->argv_truncated;
 }

@@ -129,6 +129,13 @@ struct scan_automaton {
 	uint32_t first;                  /* of the first state */
 	uint32_t found_first, found_end; /* of states in which patterns have been found; of others: below */
 };
+/* Bytes in a row that all texts with a certain pattern have. */
+struct scan_sign {
+	uint8_t bytes[2];
+	uint8_t count; /* of them */
+	bool nocase;   /* letters alike, and some other bytes */
+};
+#define SCAN_SIGNS_MAX 8 /* with more, asking for them costs as much as the automata */
 struct scan {
 	void *table;
 	size_t table_bytes;                /* at most SCAN_TABLE_MAX */
@@ -138,13 +145,16 @@ struct scan {
 	uint32_t records_max;              /* that one state has */
 	uint32_t *always;                  /* bits of empty patterns */
 	size_t always_count;
+	struct scan_sign signs[SCAN_SIGNS_MAX]; /* one of them is in each text that has a pattern */
+	size_t sign_count;                      /* 0: they would be too many */
 };
 #define SCAN_TABLE_MAX (4u << 20)
 /* Returns 0; -ENOMEM; -E2BIG: the table would be too large; -EINVAL. ret_scan: scan_done(). */
 int scan_new(const struct pattern *patterns, size_t count, struct scan *ret_scan) must_check;
 void scan_done(struct scan *s); /* also for _cleanup_ */
 /* map: index of the map that holds the table. Registers as above. s: borrowed for the call. The time grows with the
- * text's length, not with the number of patterns; it ends where all have been found, if their bits are in one word. */
+ * text's length, not with the number of patterns; it ends where all have been found, if their bits are in one word. A text
+ * without any of the signs is not read by the automata (but in the kernel, where loops are dear to verify). */
 void code_text_scan(struct code *c, const struct scan *s, uint32_t map, int16_t results, size_t length_max);
 
 #endif

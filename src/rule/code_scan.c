@@ -200,6 +200,8 @@ static void write_whole(struct scan_writer *w)
 {
 	w->stop = w->end;
 	code_jump_if(w->code, BPF_JEQ, 9, 0, w->end);
+	if (w->scan.sign_count)
+		scan_signs_write(w->code, &w->scan, w->end);
 	for (size_t i = 0; i < 2; i++)
 		if (w->scan.automata[i].used)
 			code_constant(w->code, w->states[i], w->scan.automata[i].first);

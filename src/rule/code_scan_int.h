@@ -16,4 +16,9 @@ struct scan_record {
 	uint32_t unused;
 };
 
+/* Of patterns that scan_new() takes. */
+void scan_signs_choose(struct scan *s, const struct pattern *patterns, size_t count);
+/* Goes to `none` if the text (r8, r9 bytes, at least one) has no sign, else on. Changes r0 to r5. s has signs. */
+void scan_signs_write(struct code *c, const struct scan *s, code_label none);
+
 #endif

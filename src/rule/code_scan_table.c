@@ -444,11 +444,13 @@ int scan_new(const struct pattern *patterns, size_t count, struct scan *ret_scan
 
 	automaton_done(&automata[0]);
 	automaton_done(&automata[1]);
-	if (r)
+	if (r) {
 		scan_done(&s);
-	else
-		*ret_scan = s;
-	return r;
+		return r;
+	}
+	scan_signs_choose(&s, patterns, count);
+	*ret_scan = s;
+	return 0;
 }
 
 void scan_done(struct scan *s)

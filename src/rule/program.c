@@ -125,25 +125,10 @@ static void text_decide(struct rule_programs *p, uint32_t text)
 	}
 }
 
-/* Two slashes in a row, 7 places at once. */
-static bool has_double_slash(struct str path)
-{
-	const uint64_t slashes = 0x2f2f2f2f2f2f2f2f, low = 0x7f7f7f7f7f7f7f7f;
-	for (size_t i = 0; i + 1 < path.length; i += 7) {
-		uint64_t word = 0;
-		memcpy(&word, path.data + i, MIN(path.length - i, sizeof(word)));
-		word ^= slashes;
-		uint64_t zero = ~(((word & low) + low) | word | low); /* the highest bit of bytes that are 0 */
-		if (zero & zero >> 8)
-			return true;
-	}
-	return false;
-}
-
 static bool text_is_compared(const struct plan_input *input, const struct value *value)
 {
 	return value_is_text(value) && value->str.length <= PROGRAM_TEXT_MAX &&
-	       !(input->paths && has_double_slash(value->str));
+	       !(input->paths && str_has_double(value->str, '/'));
 }
 
 static void text_find(struct rule_programs *p, uint32_t text, struct text_asked *ret_asked)

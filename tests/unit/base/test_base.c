@@ -47,6 +47,29 @@ static void test_str_search(void **state)
 	assert_int_equal(str_find_char(none, 'c'), -1);
 }
 
+/* At each place of a text, of each length; what is behind the text does not count. */
+static void test_str_has_double(void **state)
+{
+	(void)state;
+	assert_false(str_has_double(str_make(NULL, 0), '/'));
+	for (size_t length = 0; length <= 20; length++) {
+		char text[24];
+		memset(text, '/', sizeof(text));
+		for (size_t i = 0; i < length; i++)
+			text[i] = i % 2 ? '/' : '.'; /* every other one is not two in a row */
+		assert_false(str_has_double(str_make(text, length), '/'));
+		for (size_t at = 0; at + 1 < length; at++) {
+			char kept[2] = {text[at], text[at + 1]};
+			memset(text + at, '/', 2);
+			assert_true(str_has_double(str_make(text, length), '/'));
+			memset(text + at, 'x', 2);
+			assert_true(str_has_double(str_make(text, length), 'x'));
+			assert_false(str_has_double(str_make(text, length), 'y'));
+			memcpy(text + at, kept, 2);
+		}
+	}
+}
+
 static void test_str_trim(void **state)
 {
 	(void)state;
@@ -219,11 +242,11 @@ static void test_cleanup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_str_compare), cmocka_unit_test(test_str_search),
-	        cmocka_unit_test(test_str_trim),    cmocka_unit_test(test_str_next),
-	        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_utf8),
-	        cmocka_unit_test(test_hash),        cmocka_unit_test(test_hash_avalanche),
-	        cmocka_unit_test(test_cleanup),
+	        cmocka_unit_test(test_str_compare),    cmocka_unit_test(test_str_search),
+	        cmocka_unit_test(test_str_has_double), cmocka_unit_test(test_str_trim),
+	        cmocka_unit_test(test_str_next),       cmocka_unit_test(test_numbers),
+	        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_hash),
+	        cmocka_unit_test(test_hash_avalanche), cmocka_unit_test(test_cleanup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,33 @@ static void test_few(void **state)
 }
 
 /* No byte is left for the class of others; the longest pattern; the longest text. */
+/* Few patterns, whose signs are sought first: one at each place of the 8 that are looked at together, at a text's end and
+ * just behind it. */
+static void test_places(void **state)
+{
+	static const char *const found[] = {"..", "/.s", "Q", "[zX", "z~z"};
+	static const char *const expected[] = {"10000", "01000", "00100", "00010", "00001"};
+
+	(void)state;
+	for (size_t which = 0; which < ARRAY_SIZE(found); which++) {
+		_cleanup_(patterns_done) struct patterns p = {0};
+		size_t length = strlen(found[which]);
+
+		for (size_t i = 0; i < ARRAY_SIZE(found); i++)
+			patterns_add(&p, i < 3 ? PATTERN_CONTAINS : PATTERN_CONTAINS_NOCASE, found[i], strlen(found[i]),
+			             (uint32_t)i);
+		for (size_t at = 0; at < 20; at++) {
+			char text[32];
+
+			memset(text, 'e', sizeof(text));
+			memcpy(text + at, found[which], length);
+			check(&p, text, at + length, expected[which]);
+			check(&p, text, sizeof(text), expected[which]);
+			check(&p, text, at + length - 1, "00000");
+		}
+	}
+}
+
 static void test_limits(void **state)
 {
 	_cleanup_(patterns_done) struct patterns p = {0};
@@ -215,8 +242,9 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_few),    cmocka_unit_test(test_limits), cmocka_unit_test(test_chain),
-	        cmocka_unit_test(test_errors), cmocka_unit_test(test_many),   cmocka_unit_test(test_random),
+	        cmocka_unit_test(test_few),    cmocka_unit_test(test_places), cmocka_unit_test(test_limits),
+	        cmocka_unit_test(test_chain),  cmocka_unit_test(test_errors), cmocka_unit_test(test_many),
+	        cmocka_unit_test(test_random),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
