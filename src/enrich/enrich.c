@@ -252,7 +252,7 @@ static void find_unknown(struct enrich *e, const struct event *event)
 		return; /* says all itself */
 	if (!may_snapshot(e))
 		return;
-	if (process_snapshot(e->root_fd, h->pid, h->start_ns, h->time_ns, put_snapshot, e) == 0)
+	if (process_snapshot(e->root_fd, event, put_snapshot, e) == 0)
 		e->unknown_found++;
 }
 

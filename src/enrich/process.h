@@ -97,10 +97,10 @@ struct str process_unit(const struct process *p);
 /* Records from which a table of the same content can be made again: parents before children, then the ends. */
 int process_table_dump(const struct process_table *t, uint64_t now_ns,
                        int (*put)(void *userdata, const struct event *event), void *userdata) must_check;
-/* Reads /proc/PID below root_fd into a procinfo record for put, if that is still the process that started then.
- * Returns 0; -ESRCH: it is not; -errno. */
-int process_snapshot(int root_fd, uint32_t pid, uint64_t start_ns, uint64_t now_ns,
-                     int (*put)(void *userdata, const struct event *event), void *userdata) must_check;
+/* Of the process that an event is of, a procinfo record of the event's time for put: what the event says of it, the rest
+ * from /proc/PID below root_fd, if that is still the same process. Returns 0; -ESRCH: it is not; -errno. */
+int process_snapshot(int root_fd, const struct event *event, int (*put)(void *userdata, const struct event *event),
+                     void *userdata) must_check;
 uint32_t process_threads(int root_fd, uint32_t pid); /* now, by /proc; at least 1 */
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One process read from /proc into a procinfo record, for those whose beginning was missed.
+ * One process read from /proc into a procinfo record, for those whose beginning was missed. /proc tells of now, which is
+ * later than the event at hand, perhaps by an exec and other namespaces: those come as events of their own. So what the
+ * event says itself is taken from the event.
  */
 #include "enrich/process_int.h"
 
@@ -23,6 +25,7 @@
 struct snapshot {
 	int proc_fd;
 	struct buf stat, status, text; /* text: of the file at hand */
+	const struct event *event;     /* for which it is made */
 	uint32_t ppid;
 	struct task_state state;
 	char comm[16], exe[EVENT_PATH_MAX], cwd[EVENT_PATH_MAX];
@@ -159,10 +162,37 @@ static uint32_t namespace_inode(const struct snapshot *s, const char *name)
 	return fstatat(s->proc_fd, name, &st, 0) == 0 ? (uint32_t)st.st_ino : 0;
 }
 
+/* ---- what the event says ---- */
+static bool moves_itself(const struct event *e)
+{
+	return e->header->type == EVENT_cgroup_attach && arg_number(e, "target_pid") == e->header->pid &&
+	       arg_number(e, "target_start") == e->header->start_ns;
+}
+
+/* NULL: nothing. */
+static const struct task_state *state_in_event(const struct event *e)
+{
+	bool of_other =
+	        e->header->type == EVENT_procfork || (e->header->type == EVENT_cgroup_attach && !moves_itself(e));
+	return of_other ? NULL : event_task_state(e);
+}
+
+/* Of the default hierarchy. False: nothing. */
+static bool cgroup_in_event(const struct event *e, struct str *ret_path)
+{
+	bool truncated;
+	return moves_itself(e) && arg_number(e, "hierarchy") == 0 && arg_text(e, "cgroup", ret_path, &truncated);
+}
+
 static void read_state(struct snapshot *s)
 {
 	struct task_state *t = &s->state;
+	const struct task_state *told = state_in_event(s->event);
 	parse_stat(s);
+	if (told) {
+		*t = *told;
+		return;
+	}
 	parse_status(s);
 	t->loginuid = read_number(s, "loginuid", UINT32_MAX);
 	t->sessionid = read_number(s, "sessionid", UINT32_MAX);
@@ -197,6 +227,7 @@ static void put_cgroup(struct snapshot *s, struct record *r)
 		else if (!other.length && line.length > 1)
 			other = line;
 	}
+	(void)cgroup_in_event(s->event, &first);
 	_cleanup_(buf_done) struct buf both;
 	buf_init(&both, PROC_FILE_MAX);
 	buf_add_str(&both, first.length ? first : STR("/"));
@@ -248,24 +279,24 @@ static void put_arguments(struct snapshot *s, struct record *r)
 	record_text(r, "argv", argv.data ? argv : STR(""), cut);
 }
 
-static void set_header(const struct snapshot *s, struct record *r, uint32_t pid, uint64_t start_ns)
+static void set_header(const struct snapshot *s, struct record *r)
 {
 	struct event_header *h = record_header(r);
 	if (!h)
 		return;
-	h->pid = h->tid = pid;
-	h->start_ns = start_ns;
+	h->pid = h->tid = s->event->header->pid;
+	h->start_ns = s->event->header->start_ns;
 	h->ppid = s->ppid;
 	h->uid = s->state.euid;
 	h->gid = s->state.egid;
 }
 
-static int fill(struct snapshot *s, struct record *r, uint32_t pid, uint64_t start_ns)
+static int fill(struct snapshot *s, struct record *r)
 {
 	if (!read_file(s, "stat", &s->stat) || !read_file(s, "status", &s->status))
 		return -ESRCH;
 	read_state(s);
-	set_header(s, r, pid, start_ns);
+	set_header(s, r);
 	put_arguments(s, r);
 	record_text(r, "comm_new", str_from(s->comm), false);
 	record_text(r, "workdir", read_link(s, "cwd", s->cwd, sizeof(s->cwd)), false);
@@ -287,10 +318,10 @@ static void snapshot_free(struct snapshot **s)
 	free(*s);
 }
 
-int process_snapshot(int root_fd, uint32_t pid, uint64_t start_ns, uint64_t now_ns,
-                     int (*put)(void *userdata, const struct event *event), void *userdata)
+int process_snapshot(int root_fd, const struct event *event, int (*put)(void *userdata, const struct event *event),
+                     void *userdata)
 {
-	int proc_fd = rootfs_open_proc(root_fd, pid, start_ns);
+	int proc_fd = rootfs_open_proc(root_fd, event->header->pid, event->header->start_ns);
 	if (proc_fd < 0)
 		return proc_fd;
 	_cleanup_(snapshot_free) struct snapshot *s = calloc(1, sizeof(*s));
@@ -299,12 +330,13 @@ int process_snapshot(int root_fd, uint32_t pid, uint64_t start_ns, uint64_t now_
 		return -ENOMEM;
 	}
 	s->proc_fd = proc_fd;
+	s->event = event;
 	buf_init(&s->stat, PROC_FILE_MAX);
 	buf_init(&s->status, PROC_FILE_MAX);
 	buf_init(&s->text, PROC_FILE_MAX);
 	struct record r;
-	record_begin(&r, EVENT_procinfo, now_ns);
-	int error = fill(s, &r, pid, start_ns);
+	record_begin(&r, EVENT_procinfo, event->header->time_ns);
+	int error = fill(s, &r);
 	if (error < 0) {
 		event_builder_done(&r.builder);
 		return error;

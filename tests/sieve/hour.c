@@ -202,34 +202,23 @@ static void end_lanes(void)
 
 /* ---- alerts ---- */
 /* Of its clock, its counts, and of the moment in which a picket looked for what it cannot have seen: ancestors that live outside
- * the control group, and what is on disk about a container. All else is the same for all that watch.
+ * the control group. All else is the same for all that watch.
  */
 static bool is_own(const char *field)
 {
-	static const char *const own[] = {"evt.time",    "evt.num",       "evt.datetime",   "evt.rawtime",
-	                                  "evt.latency", "proc.duration", "container.name", "container.image",
-	                                  "proc.aname",  "proc.aexe",     "proc.acmdline",  "proc.pname",
-	                                  "proc.pexe",   "proc.pcmdline"};
+	static const char *const own[] = {"evt.time",      "evt.num",       "evt.datetime", "evt.rawtime",
+	                                  "evt.latency",   "proc.duration", "proc.aname",   "proc.aexe",
+	                                  "proc.acmdline", "proc.pname",    "proc.pexe",    "proc.pcmdline"};
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		if (strncmp(field, own[i], strlen(own[i])) == 0)
 			return true;
 	return false;
 }
 
-/* A control group becomes a container when a picket sees a process in it that has namespaces of its own. Until then its processes
- * are the host's for one, and the container's for another that is a little later. */
-static bool enters_container(const cJSON *fields)
-{
-	const char *command = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(fields, "proc.cmdline"));
-	return command && (strstr(command, "--act " HOUR_CONTAINER) || strstr(command, HOUR_ENTER));
-}
-
 static void add_alert(void *userdata, const cJSON *alert)
 {
 	struct side *side = userdata;
 	const cJSON *fields = cJSON_GetObjectItemCaseSensitive(alert, "output_fields");
-	if (enters_container(fields))
-		return;
 	side->alerts++;
 	buf_add_text(&side->lines, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(alert, "rule")));
 	for (const cJSON *field = fields ? fields->child : NULL; field; field = field->next) {

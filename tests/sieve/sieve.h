@@ -23,7 +23,6 @@ void random_act(uint64_t seed, unsigned actions);
 /* For the hour: what hosts do all day. Each attempt takes an argument, a number that says what of it. */
 #define HOUR_SCRIPT "script"
 #define HOUR_CONTAINER "container"
-#define HOUR_ENTER "unshare -m -p -f --mount-proc" /* how its processes come into namespaces of their own */
 #define HOUR_RANDOM "random"
 #define HOUR_RESIDENT "resident"
 extern const struct evasion hour_cases[];
