@@ -75,7 +75,9 @@ void meter_tick(struct meter *m, bool often, int (*run_time)(void *userdata, uin
 	m->own = m->at_ns ? percent_of(own - m->own_ns, now - m->at_ns) : 0;
 	m->at_ns = now;
 	m->own_ns = own;
-	if (m->stats_fd >= 0)
+	if (!run_time)
+		m->ready = true;
+	else if (m->stats_fd >= 0)
 		end(m, now, run_time, userdata);
 	else if (m->ticks % (often ? LOOK_OFTEN_TICKS : LOOK_TICKS) == 0)
 		begin(m, run_time, userdata);

@@ -11,7 +11,7 @@
 
 struct meter {
 	double own, bpf;   /* percent of one CPU: own since the tick before, bpf when last looked at */
-	bool bpf_measured; /* else the kernel did not let us */
+	bool bpf_measured; /* else the kernel did not let us, or nobody asks */
 	bool ready;        /* both are of now, since meter_init() or meter_forget() */
 	/* private */
 	int stats_fd;               /* -1: the statistics are off */
@@ -23,7 +23,8 @@ struct meter {
 void meter_init(struct meter *m);
 void meter_done(struct meter *m);
 void meter_forget(struct meter *m); /* what was used before: something has changed */
-/* Once a second. run_time: adds up what picket's programs have run so far, in ns; returns 0, -errno. often: much is used. */
+/* Once a second. run_time: adds up what picket's programs have run so far, in ns; returns 0, -errno; NULL: nobody asks for
+ * that. often: much is used. */
 void meter_tick(struct meter *m, bool often, int (*run_time)(void *userdata, uint64_t *ret_ns), void *userdata);
 
 #endif

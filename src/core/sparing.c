@@ -67,7 +67,8 @@ static void carry_out(struct sparing *s, enum budget_change change)
 void sparing_tick(struct sparing *s, struct live *live)
 {
 	s->live = live;
-	meter_tick(&s->meter, s->budget.steps > 0 || s->budget.average > s->budget.limit / 2, run_time, s);
+	meter_tick(&s->meter, s->budget.steps > 0 || s->budget.average > s->budget.limit / 2,
+	           s->budget.limit > 0 ? run_time : NULL, s);
 	if (!s->meter.ready)
 		return;
 	enum budget_change change = budget_put(&s->budget, s->meter.own + s->meter.bpf);
