@@ -42,7 +42,11 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 		count(COUNTER_sieved);
 		return 0;
 	}
-	bpf_tail_call(ctx, &sensors, type);
+	/* By a constant it is a plain jump; else one that is guarded against speculation, 40 ns dearer. */
+	if (type == EVENT_openat)
+		bpf_tail_call_static(ctx, &sensors, EVENT_openat);
+	else
+		bpf_tail_call(ctx, &sensors, type);
 	count(COUNTER_tail_call);
 	return 0;
 }
