@@ -177,7 +177,7 @@ static __always_inline __u16 fd_root_mode(struct super_block *sb)
 	return READ(inode, inode, i_mode);
 }
 
-static __always_inline __u64 inode_ctime(struct inode *inode)
+static __always_inline __u64 inode_ctime(const struct inode *inode)
 {
 	struct inode___underscore *middle = (void *)inode;
 

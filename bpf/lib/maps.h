@@ -63,15 +63,18 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Reads a member of a kernel structure by an untyped address. Where the kernel can give the address its type back (6.2
- * and newer) this is one load, which on a fault yields 0; before, a helper's call, ten times as dear. */
+/* Gives an untyped address its type back, in kernels that can do that (6.2 and newer): then its members are read by one load
+ * each, which on a fault yields 0. */
 void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
+#define CAST(type, pointer) \
+	((const struct type *)bpf_rdonly_cast((const void *)(pointer), bpf_core_type_id_kernel(struct type)))
+
+/* Reads a member of a kernel structure by an untyped address; where it cannot be cast by a helper's call, ten times as dear. */
 #define READ(type, pointer, member) \
 	({ \
 		__typeof__(((struct type *)0)->member) value_; \
 		if (bpf_rdonly_cast) \
-			value_ = ((struct type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(struct type))) \
-			                 ->member; \
+			value_ = CAST(type, pointer)->member; \
 		else \
 			bpf_core_read(&value_, sizeof(value_), &((struct type *)(pointer))->member); \
 		value_; \

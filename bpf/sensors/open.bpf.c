@@ -31,29 +31,6 @@ static __always_inline struct opened *opened_find(const struct opened *o)
 	return bpf_map_lookup_elem(&opened_before, &at);
 }
 
-/* The text that was asked for, its bytes behind the end 0. */
-__noinline __u64 opened_set_text(struct scratch *s, __u32 offset, __u32 length)
-{
-	struct opened *o;
-
-	if (!s)
-		return 0;
-	o = &s->opened;
-	o->length = length;
-#pragma unroll
-	for (__u32 i = 0; i < OPENED_TEXT_MAX / 8; i++) {
-		__u64 word = record_word(s, offset + 8 * i);
-		__u32 n = *(volatile __u64 *)&o->length; /* anew, so that the verifier does not tell the ways apart */
-		if (n <= 8 * i)
-			word = 0;
-		else if (n - 8 * i < 8)
-			word &= ~(~0ull << 8 * (n & 7));
-		o->text[i] = word;
-	}
-	o->length = 0;
-	return 0;
-}
-
 /* Is a text that is relative to dirfd relative to the directory that the file lies in? */
 static __always_inline bool opened_in_directory(const struct opened *o, struct task_struct *task, __s32 dirfd)
 {
@@ -62,106 +39,119 @@ static __always_inline bool opened_in_directory(const struct opened *o, struct t
 
 	if (dirfd == AT_FDCWD) {
 		fs = READ(task_struct, task, fs);
-		return (__u64)READ(fs_struct, fs, pwd.dentry) == o->parent &&
-		       (__u64)READ(fs_struct, fs, pwd.mnt) == o->mount;
+		return READ_ADDRESS(fs_struct, fs, pwd.dentry) == o->parent &&
+		       READ_ADDRESS(fs_struct, fs, pwd.mnt) == o->mount;
 	}
 	file = fd_file(task, dirfd);
-	return file && (__u64)READ(file, file, f_path.dentry) == o->parent &&
-	       (__u64)READ(file, file, f_path.mnt) == o->mount;
+	return file && READ_ADDRESS(file, file, f_path.dentry) == o->parent &&
+	       READ_ADDRESS(file, file, f_path.mnt) == o->mount;
 }
 
 /* A number for the way from a dentry to the root of its mount namespace: another one after any rename or mount on it,
  * since each rename changes the sequence number of the dentry that it moves. 0: it is too long, or changing just now. */
 #define WAY_MAX 32
 #define WAY_MIX 0x9e3779b97f4a7c15ull
-struct opened_walk {
-	__u64 dentry, mount, root, way;
-	bool ended;
-};
 
-static long opened_step(__u32 index, struct opened_walk *w)
+/* The one calculation that the verifier allows with typed pointers. */
+static __always_inline __u64 address_difference(const void *a, const void *b)
 {
-	if (w->dentry == w->root) {
-		__u64 above = READ_ADDRESS(mount, w->mount, mnt_parent);
-		w->ended = above == w->mount;
-		w->dentry = READ_ADDRESS(mount, w->mount, mnt_mountpoint);
-		w->root = READ_ADDRESS(mount, above, mnt.mnt_root);
-		w->mount = above;
-		w->way = w->way * WAY_MIX + above;
-	} else {
-		const void *dentry = (void *)w->dentry;
-		__u64 sequence = READ(dentry, dentry, d_seq.seqcount.sequence);
-		if (sequence & 1)
-			return 1;
-		w->way = w->way * WAY_MIX + (w->dentry ^ sequence << 48);
-		w->way = w->way * WAY_MIX + READ(dentry, dentry, d_name.hash_len);
-		w->way ^= w->way >> 29;
-		w->dentry = READ_ADDRESS(dentry, w->dentry, d_parent);
+	__u64 difference = (__u64)a;
+
+	asm volatile("%0 -= %1" : "+r"(difference) : "r"(b));
+	return difference;
+}
+
+/* A loop, since bpf_loop() would cost each step a call. Each address is told apart by its difference from the one before; the
+ * first ones, from and mnt, are compared themselves. */
+static __always_inline __u64 opened_way(__u64 from, __u64 mnt)
+{
+	const struct dentry *dentry = CAST(dentry, from), *root = CAST(vfsmount, mnt)->mnt_root;
+	const struct mount *mount = CAST(mount, mnt - bpf_core_field_offset(struct mount, mnt));
+	__u64 way = 0;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < WAY_MAX; i++) {
+		if (dentry == root) {
+			const struct mount *above = mount->mnt_parent;
+			if (above == mount)
+				return way | 1;
+			dentry = mount->mnt_mountpoint;
+			way = way * WAY_MIX + address_difference(above, mount);
+			way = way * WAY_MIX + address_difference(dentry, mount);
+			root = above->mnt.mnt_root;
+			mount = above;
+		} else {
+			const struct dentry *parent = dentry->d_parent;
+			__u64 sequence = dentry->d_seq.seqcount.sequence;
+			if (sequence & 1)
+				return 0;
+			way = way * WAY_MIX + (address_difference(dentry, parent) ^ sequence << 48);
+			way = way * WAY_MIX + dentry->d_name.hash_len;
+			way ^= way >> 29;
+			dentry = parent;
+		}
 	}
-	return w->ended;
+	return 0;
 }
 
-__noinline __u64 opened_way(__u64 dentry, __u64 mnt)
+/* What is to be compared. False: nothing may be remembered of this file. A file with several names may have been moved
+ * without a rename. */
+static __always_inline bool opened_look(struct opened *o, struct task_struct *task, __s64 fd, __s32 dirfd, __u64 text,
+                                        __u32 flags)
 {
-	__u64 mount = mnt - bpf_core_field_offset(struct mount, mnt);
-	struct opened_walk w = {dentry, mount, READ_ADDRESS(vfsmount, mnt, mnt_root), mount, false};
+	const struct file *file = CAST(file, fd_file(task, fd));
+	const struct inode *inode = file->f_inode;
+	long length;
 
-	bpf_loop(WAY_MAX, opened_step, &w, 0);
-	return w.ended ? w.way | 1 : 0;
-}
-
-/* What is to be compared, to s->opened; its length is 0 if nothing may be remembered of this file. A file with several
- * names may have been moved without a rename. */
-static __always_inline void opened_look(struct scratch *s, struct task_struct *task, __s64 fd, __s32 dirfd,
-                                        struct event_slot text, __u32 flags)
-{
-	struct opened *o = &s->opened;
-	struct file *file = fd_file(task, fd);
-	struct inode *inode;
-	struct dentry *dentry;
-	struct vfsmount *mnt;
-	__u16 mode;
-
-	if (!file || !text.length || text.length > OPENED_TEXT_MAX || READ(file, file, f_mode) & FMODE_CREATED)
-		return;
-	inode = READ(file, file, f_inode);
-	mode = READ(inode, inode, i_mode);
-	if ((mode & S_IFMT) != S_IFDIR && READ(inode, inode, i_nlink) != 1)
-		return;
-	dentry = READ(file, file, f_path.dentry);
-	mnt = READ(file, file, f_path.mnt);
-	o->dentry = (__u64)dentry;
-	o->parent = (__u64)READ(dentry, dentry, d_parent);
-	o->mount = (__u64)mnt;
-	o->inode = (__u64)inode;
-	o->number = READ(inode, inode, i_ino);
+	if (!inode || file->f_mode & FMODE_CREATED || ((inode->i_mode & S_IFMT) != S_IFDIR && inode->i_nlink != 1))
+		return false;
+	/* Onto the stack, which the kernel's check of where it copies to knows at once. */
+	length = bpf_probe_read_user_str(o->text, OPENED_TEXT_MAX, (void *)text);
+	if (length <= 1 || length == OPENED_TEXT_MAX)
+		return false;
+	o->length = length - 1;
+	o->dentry = READ_ADDRESS(file, file, f_path.dentry);
+	o->parent = READ_ADDRESS(dentry, o->dentry, d_parent);
+	o->mount = READ_ADDRESS(file, file, f_path.mnt);
+	o->inode = READ_ADDRESS(file, file, f_inode);
+	o->number = inode->i_ino;
 	o->changed_ns = inode_ctime(inode);
 	o->epoch = sieve_epoch;
 	o->flags = flags;
-	opened_set_text(s, text.offset, text.length);
 	if ((o->text[0] & 0xff) != '/' && !opened_in_directory(o, task, dirfd))
-		return;
-	o->way = opened_way(*(volatile __u64 *)&o->dentry, *(volatile __u64 *)&o->mount);
-	o->length = o->way ? text.length : 0;
+		return false;
+	o->way = opened_way(o->dentry, o->mount);
+	return o->way;
 }
 
-static __always_inline bool opened_is_known(struct opened *o, struct task_struct *task)
+static __always_inline bool opened_is_known(const struct opened *o, struct task_struct *task)
 {
-	struct opened *same = opened_find(o);
+	const struct opened *same = opened_find(o);
 	const __u64 *words = (const __u64 *)o, *before = (const __u64 *)same;
 	struct sieve_process *p;
 	__u64 differ = 0;
 
 	if (!same)
 		return false;
-	o->process = same->process;
 #pragma unroll
 	for (__u32 i = 0; i < sizeof(*o) / 8; i++)
-		differ |= words[i] ^ before[i];
+		if (i != offsetof(struct opened, process) / 8)
+			differ |= words[i] ^ before[i];
 	if (differ || !same->process)
 		return !differ;
 	p = process_get(task);
 	return p && p->serial == same->process;
+}
+
+/* The text that was compared, not read again: it may have changed meanwhile. */
+static __always_inline struct event_slot opened_record_text(struct scratch *s)
+{
+	__u64 *to = (__u64 *)&s->record[FIXED_SIZE(openat)];
+
+#pragma unroll
+	for (__u32 i = 0; i < OPENED_TEXT_MAX / 8; i++)
+		to[i] = s->opened.text[i];
+	return record_take(s, s->opened.length);
 }
 
 /* The record, but for its text, which stands already behind where the members come. A function of its own, with external
@@ -201,21 +191,28 @@ int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 	bool compat = syscall_is_compat(task);
 	__s32 dirfd = syscall_argument(regs, compat, 0);
 	__u32 flags = syscall_argument(regs, compat, 2);
-	struct scratch *s = scratch_get();
+	__u64 user = syscall_argument(regs, compat, 1);
+	struct opened opened = {};
 	struct event_slot text;
+	struct scratch *s;
+	bool comparable = wanted == WANTED_SIEVED && result >= 0 && bpf_rdonly_cast &&
+	                  opened_look(&opened, task, result, dirfd, user, flags);
 
+	if (comparable && opened_is_known(&opened, task)) {
+		count(COUNTER_sieved);
+		return 0;
+	}
+	s = scratch_get();
 	if (!s)
 		return 0;
 	s->used = FIXED_SIZE(openat);
 	record_header(s)->flags = 0;
-	text = record_user_text(s, (void *)syscall_argument(regs, compat, 1), EVENT_PATH_MAX);
-	s->opened.length = 0;
-	if (wanted == WANTED_SIEVED && result >= 0 && bpf_rdonly_cast) {
-		opened_look(s, task, result, dirfd, text, flags);
-		if (s->opened.length && opened_is_known(&s->opened, task)) {
-			count(COUNTER_sieved);
-			return 0;
-		}
+	s->opened = opened;
+	if (comparable) {
+		text = opened_record_text(s);
+	} else {
+		s->opened.length = 0;
+		text = record_user_text(s, (void *)user, EVENT_PATH_MAX);
 	}
 	openat_record(s, slot_to_word(text), result);
 	if (wanted >= WANTED_SIEVED) {

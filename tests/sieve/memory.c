@@ -17,7 +17,7 @@
 #define OPENS 300 /* far more than a process's events that tell user space something */
 #define TELL_PAUSE_US 1000
 #define HOT "Sieve: hot file"
-#define PLACE "Sieve: hot place"
+#define LONGEST "/opt/a-name-of-62-bytes-the-longest-that-any-sieve-remembers-x" /* see OPENED_TEXT_MAX */
 
 static void enter(void)
 {
@@ -282,6 +282,29 @@ static void asked_in_another_way(void)
 	open_close(AT_FDCWD, "./x", O_RDONLY);
 }
 
+/* Two links lead to it, the name of one is the beginning of the other's. */
+static void asked_by_longer(const char *text)
+{
+	char longer[128];
+
+	snprintf(longer, sizeof(longer), "%s.named", text);
+	enter();
+	MUST(symlink("cold/x", text));
+	MUST(symlink("cold/x", longer));
+	warm(AT_FDCWD, text);
+	open_close(AT_FDCWD, longer, O_RDONLY);
+}
+
+static void asked_by_another_word(void)
+{
+	asked_by_longer("/opt/abc");
+}
+
+static void asked_by_longest(void)
+{
+	asked_by_longer(LONGEST);
+}
+
 /* ---- another process, or as good as another ---- */
 /* User space tells what it knows of a process some milliseconds after the events that made it do so. */
 static void warm_until_told(void)
@@ -398,6 +421,10 @@ const struct evasion memory_cases[] = {
         CASE(made_again, "removed and made again", "Sieve: created", "fd.name", "/opt/cold/x"),
         CASE(opened_for_writing, "the same to be written", "Sieve: written", "fd.name", "/opt/cold/x"),
         CASE(asked_in_another_way, "the same by another text", "Sieve: asked by", "fd.nameraw", "./x"),
+        CASE(asked_by_another_word, "the same by a text of eight bytes and more", "Sieve: asked by", "fd.nameraw",
+             "/opt/abc.named"),
+        CASE(asked_by_longest, "the same by a text longer than any that is remembered", "Sieve: asked by", "fd.nameraw",
+             LONGEST ".named"),
         CASE(process_elsewhere, "by a process whose directory is another", "Sieve: elsewhere", "fd.name",
              "/opt/plain/x"),
         CASE(child_of_another_group, "by a child in another group", "Sieve: other group", "fd.name", "/opt/own/x"),
