@@ -2,10 +2,14 @@
  *
  * Which container a process is in.
  *
- * A control group's path makes a candidate, no more: host processes may live in any path. A candidate is confirmed by a
- * runtime's state on disk, or, if its path has a runtime's own form, by a process in it whose pid or mount namespace is
- * not the host's. Until then its processes are the host's. State appears a little later than the first process, so it
- * is looked for again for some seconds; what is found becomes a record, and a replay knows containers by records alone.
+ * A control group's path makes a candidate, no more: host processes may live in any path. It is confirmed by the first
+ * process in it whose pid or mount namespace is not the host's; if its path has no runtime's own form, by the first that
+ * runs a program there, and only if a runtime's state on disk names it. Until then its processes are the host's.
+ *
+ * So that follows from the events, and not from when picket comes to look: a runtime has written its state when it runs the
+ * container's program, but whose its own doings are before that, state on disk would decide by chance. Time decides only
+ * for candidates that have state and share all namespaces with the host. What else the state says may come late: it is
+ * looked for again for some seconds. What is found becomes a record; a replay looks at nothing.
  */
 #include "base/clock.h"
 #include "base/map.h"
@@ -21,8 +25,9 @@
 #define ARENA_BYTES (1u << 20)
 #define TRIES_MAX 8                       /* over some 12 s: */
 #define TRY_INTERVAL_NS (100 * NS_PER_MS) /* before the second, doubled each time */
-#define REFRESH_NS (3 * NS_PER_S)         /* an address is written a while after the start */
-#define COLLECT_NS (10 * NS_PER_S)        /* how often unused ones are sought */
+#define SHARES_ALL_NS (12 * NS_PER_S) /* so long after its state was found, namespaces are not waited for any more */
+#define REFRESH_NS (3 * NS_PER_S)     /* an address is written a while after the start */
+#define COLLECT_NS (10 * NS_PER_S)    /* how often unused ones are sought */
 #define EXEC_LOOKS_MAX 4          /* besides, at programs that it starts: its runtime has written its state by then */
 #define UNUSED_NS (60 * NS_PER_S) /* and how long they are kept */
 #define USERS_CHECK_NS (5 * NS_PER_S)
@@ -131,12 +136,6 @@ static void remember_cgroup(struct containers *all, struct str cgroup, struct co
 		return; /* no memory: found anew with the next event */
 }
 
-static void confirm(struct containers *all, struct container *c)
-{
-	all->confirmed += !c->confirmed;
-	c->confirmed = true;
-}
-
 /* ---- looking ---- */
 static bool differs(uint32_t ns, uint32_t host)
 {
@@ -152,20 +151,34 @@ static bool has_own_namespaces(const struct enrich *e, const struct process *p)
 static void assign_all(struct enrich *e, struct container *c)
 {
 	struct process *p = NULL;
-	while (process_next(e->processes, &p))
-		if (p->container != c && map_get(&e->containers->by_cgroup, p->cgroup) == c)
-			p->container = c;
-}
-
-static bool is_news(const struct container *c, const struct container_info *info)
-{
-	return !c->known || (c->info.ip.length == 0 && info->ip.length);
+	while (process_next(e->processes, &p)) {
+		if (p->container == c || map_get(&e->containers->by_cgroup, p->cgroup) != c)
+			continue;
+		p->container = c;
+		process_table_touch(e->processes, p);
+	}
 }
 
 static void put_record(struct enrich *e, const struct container *c)
 {
 	if (container_put(c, e->now_ns, e->put, e) < 0)
 		e->record_failures++;
+}
+
+static void confirm(struct enrich *e, struct container *c)
+{
+	if (c->confirmed)
+		return;
+	c->confirmed = true;
+	e->containers->confirmed++;
+	assign_all(e, c);
+	if (c->known)
+		put_record(e, c);
+}
+
+static bool is_news(const struct container *c, const struct container_info *info)
+{
+	return !c->known || (c->info.ip.length == 0 && info->ip.length);
 }
 
 static void learn(struct enrich *e, struct container *c, struct arena *arena, const struct container_info *info,
@@ -184,12 +197,11 @@ static void learn(struct enrich *e, struct container *c, struct arena *arena, co
 		c->host_network = info->host_network;
 		c->host_ipc = info->host_ipc;
 	}
-	bool first = !c->confirmed;
-	enrich_touch(e);
+	c->known_ns = c->known ? c->known_ns : e->now_ns;
 	c->known = true;
-	confirm(e->containers, c);
-	if (first)
-		assign_all(e, c);
+	if (!c->confirmed)
+		return;
+	enrich_touch(e);
 	put_record(e, c);
 }
 
@@ -288,16 +300,15 @@ void containers_assign(struct enrich *e, struct process *p, bool image_changed)
 	struct container *c = p->cgroup.length > 1 ? find_or_make(e, p->cgroup) : NULL;
 	if (!c)
 		return;
+	bool own = has_own_namespaces(e, p);
 	c->seen_ns = e->now_ns;
-	if (has_own_namespaces(e, p)) {
-		if (!c->own_namespaces && !c->known) /* a wider search is worth it from now on */
-			c->tries = 0, c->next_try_ns = 0;
-		c->own_namespaces = true;
-		if (c->form != FORM_PLAIN)
-			confirm(e->containers, c);
-	}
+	if (own && !c->own_namespaces && !c->known) /* a wider search is worth it from now on */
+		c->tries = 0, c->next_try_ns = 0;
+	c->own_namespaces |= own;
 	if (wants_look(e, c) || (image_changed && wants_look_at_exec(e, c)))
 		look(e, c);
+	if (own && (c->form != FORM_PLAIN || (c->known && image_changed)))
+		confirm(e, c);
 	if (!c->confirmed)
 		return;
 	p->container = c;
@@ -310,7 +321,7 @@ void containers_assign(struct enrich *e, struct process *p, bool image_changed)
 bool containers_settled(const struct enrich *e, const struct process *p)
 {
 	const struct container *c = p->container ? p->container : map_get(&e->containers->by_cgroup, p->cgroup);
-	return !c || c->known || c->tries >= TRIES_MAX;
+	return !c || (c->known ? c->confirmed : c->tries >= TRIES_MAX);
 }
 
 void containers_reconsider(struct enrich *e)
@@ -421,6 +432,8 @@ void containers_tick(struct enrich *e)
 		struct container *c = item;
 		if (wants_look(e, c))
 			look(e, c);
+		if (c->known && e->now_ns - c->known_ns >= SHARES_ALL_NS)
+			confirm(e, c);
 		if (c->users_pid && e->now_ns - c->users_checked_ns >= USERS_CHECK_NS)
 			containers_read_users(e, c);
 	}
@@ -448,7 +461,6 @@ int containers_put_all(struct enrich *e, int (*put)(void *userdata, const struct
 /* Returns 0; -ENOMEM. A record that is not of the form is left out. */
 int containers_take(struct enrich *e, const struct event *record)
 {
-	struct containers *all = e->containers;
 	const struct arg_info *a = event_find_arg(record->info, STR("info"));
 	struct container parsed;
 	struct container_ref ref;
@@ -469,6 +481,7 @@ int containers_take(struct enrich *e, const struct event *record)
 		arena_done(&arena);
 		return 0;
 	}
+	confirm(e, c);
 	arena_done(&c->arena);
 	c->arena = arena;
 	set_id(c, parsed.full_id);
@@ -478,7 +491,5 @@ int containers_take(struct enrich *e, const struct event *record)
 	c->host_network = parsed.host_network;
 	c->host_ipc = parsed.host_ipc;
 	c->seen_ns = e->now_ns;
-	confirm(all, c);
-	assign_all(e, c);
 	return 0;
 }

@@ -56,7 +56,7 @@ struct container {
 	char id[CONTAINER_ID_LENGTH + 1];
 	struct str full_id;
 	bool known;     /* info is filled; false: nothing was found on disk */
-	bool confirmed; /* a runtime's state names it, or a process with namespaces of its own was seen in it */
+	bool confirmed; /* it is one: see container.c */
 	struct container_info info;
 	bool host_pid, host_network, host_ipc; /* shares the host's namespaces */
 	bool namespaces_seen;                  /* those three are from a process of it */
@@ -67,7 +67,7 @@ struct container {
 	enum container_form form;
 	bool own_namespaces; /* a process of it was seen whose pid or mount namespace is not the host's */
 	unsigned tries, exec_looks;
-	uint64_t next_try_ns, seen_ns, users_checked_ns;
+	uint64_t known_ns, next_try_ns, seen_ns, users_checked_ns;
 	unsigned users_tries;
 	uint32_t users_pid; /* a process of it through whose root its files are read; 0: none yet */
 	uint64_t users_start_ns;

@@ -29,7 +29,7 @@
 #define LANES 4
 #define BUSY_LANES 2              /* the others are for processes that stay, and for containers */
 #define PERIOD_NS (10 * NS_PER_S) /* of work, and of collecting alerts */
-#define CONTAINER_ACTS 8u         /* one of so many in a lane that is not busy */
+#define RESIDENT_ACTS 3u /* one of so many in a lane that is not busy; the others are containers, which end at once */
 #define LINES_BYTES_MAX (64u << 20)
 #define PAIRS_MAX 2
 #define RING "64M" /* all that several actors make while the machine is busy otherwise */
@@ -157,9 +157,9 @@ static _Noreturn void live_in_lane(unsigned number, const struct stage *stage, u
 		_exit(1);
 	for (uint64_t begin; (begin = clock_monotonic_ns()) < end_ns;) {
 		int code = busy ? act_any(&s)
-		           : lane->acts % CONTAINER_ACTS == number - BUSY_LANES
-		                   ? act_in_container(&s, lane->containers++)
-		                   : act_with_number(&s, HOUR_RESIDENT);
+		           : lane->acts % RESIDENT_ACTS == number - BUSY_LANES
+		                   ? act_with_number(&s, HOUR_RESIDENT)
+		                   : act_in_container(&s, lane->containers++);
 		lane->acts++;
 		lane->impossible += code != 0;
 		if (busy)

@@ -5,25 +5,73 @@
  */
 #include "root.h"
 
+#define PLAIN "/svc/web1"
+#define STATE "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup" PLAIN "\"}}"
+#define PID 20
+#define CHILD 21
+
 enum look { LOOKS_AT_ONCE, LOOKS_LATE, LOOKS_TOO_LATE };
 struct step {
 	enum event_type type;
 	uint32_t pid;
 	const char *ns; /* in which the event says the process is: proc/NS/ns */
-	const char *id; /* of the container in which it acts */
+	bool contained; /* it acts in the container */
 };
-/* It goes into the control group, starts a program, leaves the host's namespaces, and makes another one there. */
-static const struct step first_steps[] = {
-        {EVENT_cgroup_attach, 20, "1", "host"},     {EVENT_execve, 20, "1", "host"},
-        {EVENT_unshare, 20, "own", "dddddddddddd"}, {EVENT_procfork, 20, "own", "dddddddddddd"},
-        {EVENT_execve, 21, "own", "dddddddddddd"},  {EVENT_execve, 20, "own", "dddddddddddd"},
+struct scene {
+	const char *what, *cgroup, *id;
+	const char *file, *text; /* that the runtime writes before its last two steps, or never: NULL */
+	struct step steps[8];    /* type 0: the end */
+};
+/* A runtime goes into the control group, runs a program, leaves the host's namespaces, makes another process there, and
+ * runs the container's program. */
+static const struct scene scenes[] = {
+        {"nothing on disk",
+         DOCKER,
+         "dddddddddddd",
+         NULL,
+         NULL,
+         {{EVENT_cgroup_attach, PID, "1", false},
+          {EVENT_execve, PID, "1", false},
+          {EVENT_unshare, PID, "own", true},
+          {EVENT_procfork, PID, "own", true},
+          {EVENT_execve, CHILD, "own", true},
+          {EVENT_execve, PID, "own", true}}},
+        {"namespaces of its own from the beginning",
+         DOCKER,
+         "dddddddddddd",
+         NULL,
+         NULL,
+         {{EVENT_cgroup_attach, PID, "own", true}, {EVENT_execve, PID, "own", true}}},
+        {"a runtime's own form, and state",
+         DOCKER,
+         "dddddddddddd",
+         "var/lib/docker/containers/" ID("d") "/config.v2.json",
+         "{\"Name\":\"/db\",\"Config\":{}}",
+         {{EVENT_cgroup_attach, PID, "1", false},
+          {EVENT_execve, PID, "1", false},
+          {EVENT_unshare, PID, "own", true},
+          {EVENT_procfork, PID, "own", true},
+          {EVENT_execve, CHILD, "own", true}}},
+        {"another form, and state",
+         PLAIN,
+         "web1",
+         "run/runc/web1/state.json",
+         STATE,
+         {{EVENT_cgroup_attach, PID, "1", false},
+          {EVENT_execve, PID, "1", false},
+          {EVENT_unshare, PID, "own", false},
+          {EVENT_procfork, PID, "own", false},
+          {EVENT_execve, CHILD, "own", true},
+          {EVENT_execve, PID, "own", true}}},
 };
 
-/* It brings such namespaces along. */
-static const struct step more_steps[] = {
-        {EVENT_cgroup_attach, 20, "own", "dddddddddddd"},
-        {EVENT_execve, 20, "own", "dddddddddddd"},
-};
+static size_t step_count(const struct scene *scene)
+{
+	size_t count = 0;
+	while (count < ARRAY_SIZE(scene->steps) && scene->steps[count].type)
+		count++;
+	return count;
+}
 
 static struct task_state state_on_disk(const char *root, const char *ns)
 {
@@ -55,31 +103,33 @@ static void put_namespaces(const char *root, const char *ns)
 	}
 }
 
-/* As it is in proc/20 when picket looks: before the first program, or when the process has moved on. */
-static void put_first_process(const char *root, enum look look)
+/* As it is in /proc when picket looks: before the first program, or when the process has moved on. */
+static void put_first_process(const char *root, const char *cgroup, enum look look)
 {
 	char path[128];
 	if (look == LOOKS_TOO_LATE)
 		return;
-	put_process(root, 20, "tmpfs");
+	put_process(root, PID, "tmpfs");
 	put_file(root, "proc/20/status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n");
-	put_file(root, "proc/20/cgroup", look == LOOKS_LATE ? "0::/docker/" ID("2") "\n" : "0::" DOCKER "\n");
+	snprintf(path, sizeof(path), "0::%s\n", look == LOOKS_LATE ? "/docker/" ID("2") : cgroup);
+	put_file(root, "proc/20/cgroup", path);
 	snprintf(path, sizeof(path), "%s/proc/20/ns", root);
 	assert_int_equal(symlink(look == LOOKS_LATE ? "../own/ns" : "../1/ns", path), 0);
 }
 
-static void make_step(struct made *m, const struct step *step, uint64_t time_ns, const struct task_state *state)
+static void make_step(struct made *m, const struct scene *scene, const struct step *step, uint64_t time_ns,
+                      const struct task_state *state)
 {
 	made_begin(m, step->type, time_ns, step->pid, step->pid * SECOND, 1);
 	made_state(m, state);
 	if (step->type == EVENT_execve || step->type == EVENT_cgroup_attach)
-		made_text(m, "cgroup", DOCKER);
+		made_text(m, "cgroup", scene->cgroup);
 	if (step->type == EVENT_cgroup_attach) {
 		made_number(m, "target_pid", step->pid);
 		made_number(m, "target_start", step->pid * SECOND);
 	} else if (step->type == EVENT_procfork) {
-		made_number(m, "child_pid", 21);
-		made_number(m, "child_start", 21 * SECOND);
+		made_number(m, "child_pid", CHILD);
+		made_number(m, "child_start", CHILD * SECOND);
 	}
 }
 
@@ -109,11 +159,18 @@ static const char *container_at(struct enrich *e, struct made *m)
 	return id;
 }
 
-static void take_steps(const char *root, const struct step *steps, size_t count)
+static void put_state(const char *root, const struct scene *scene)
+{
+	if (scene->file)
+		put_file(root, scene->file, scene->text);
+}
+
+static void play(const char *root, const struct scene *scene, enum look look)
 {
 	struct enrich *again = make_enrich(NULL, NULL);
 	struct enrich *e = make_enrich(root, again);
 	struct task_state host = state_on_disk(root, "1");
+	size_t count = step_count(scene);
 	struct enrich_view view;
 	struct enrich_stats stats;
 	struct made m;
@@ -124,11 +181,15 @@ static void take_steps(const char *root, const struct step *steps, size_t count)
 		give(i ? again : e, &m, &view);
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct task_state state = state_on_disk(root, steps[i].ns);
-		make_step(&m, &steps[i], (30 + i) * SECOND, &state);
-		assert_string_equal(container_at(e, &m), steps[i].id);
-		assert_string_equal(container_at(again, &m), steps[i].id);
+		struct task_state state = state_on_disk(root, scene->steps[i].ns);
+		const char *id = scene->steps[i].contained ? scene->id : "host";
+		if (i + 2 == count && look == LOOKS_AT_ONCE)
+			put_state(root, scene);
+		make_step(&m, scene, &scene->steps[i], (30 + i) * SECOND, &state);
+		assert_string_equal(container_at(e, &m), id);
+		assert_string_equal(container_at(again, &m), id);
 		made_done(&m);
+		enrich_tick(e, (30 + i) * SECOND + SECOND / 2);
 	}
 	enrich_get_stats(e, &stats);
 	assert_int_equal(stats.containers, 1);
@@ -136,21 +197,23 @@ static void take_steps(const char *root, const struct step *steps, size_t count)
 	enrich_free(again);
 }
 
-/* What /proc says of a process is of now; which container it is in at an event is what the event says. */
+/* What is in /proc and on disk is of now; which container a process is in at an event follows from the events. */
 static void test_first_processes(void **state)
 {
 	(void)state;
-	for (enum look look = LOOKS_AT_ONCE; look <= LOOKS_TOO_LATE; look++) {
-		char root[] = "/tmp/picket-enrich-XXXXXX";
-		assert_non_null(mkdtemp(root));
-		put_namespaces(root, "1");
-		put_namespaces(root, "own");
-		put_first_process(root, look);
-		print_message("look %d\n", look);
-		take_steps(root, first_steps, ARRAY_SIZE(first_steps));
-		take_steps(root, more_steps, ARRAY_SIZE(more_steps));
-		remove_tree(root);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(scenes); i++)
+		for (enum look look = LOOKS_AT_ONCE; look <= LOOKS_TOO_LATE; look++) {
+			char root[] = "/tmp/picket-enrich-XXXXXX";
+			assert_non_null(mkdtemp(root));
+			put_namespaces(root, "1");
+			put_namespaces(root, "own");
+			put_first_process(root, scenes[i].cgroup, look);
+			if (look != LOOKS_AT_ONCE)
+				put_state(root, &scenes[i]);
+			print_message("%s, look %d\n", scenes[i].what, look);
+			play(root, &scenes[i], look);
+			remove_tree(root);
+		}
 }
 
 /* What a fork or a move says of namespaces is of another process. */
@@ -162,15 +225,15 @@ static void test_state_of_another(void **state)
 	assert_non_null(mkdtemp(root));
 	put_namespaces(root, "1");
 	put_namespaces(root, "own");
-	put_first_process(root, LOOKS_AT_ONCE);
+	put_first_process(root, DOCKER, LOOKS_AT_ONCE);
 	struct task_state host = state_on_disk(root, "1"), own = state_on_disk(root, "own");
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		struct enrich *e = make_enrich(root, NULL);
 		struct enrich_view view;
 		struct made m;
-		made_begin(&m, types[i], 30 * SECOND, 20, 20 * SECOND, 1);
-		made_number(&m, types[i] == EVENT_procfork ? "child_pid" : "target_pid", 21);
-		made_number(&m, types[i] == EVENT_procfork ? "child_start" : "target_start", 21 * SECOND);
+		made_begin(&m, types[i], 30 * SECOND, PID, PID * SECOND, 1);
+		made_number(&m, types[i] == EVENT_procfork ? "child_pid" : "target_pid", CHILD);
+		made_number(&m, types[i] == EVENT_procfork ? "child_start" : "target_start", CHILD * SECOND);
 		made_state(&m, &own);
 		assert_int_equal(give(e, &m, &view)->state.ns_mnt, host.ns_mnt);
 		enrich_free(e);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "enrich/enrich_int.h"
+#include "enrich/container_int.h"
 #include "enrich/host.h"
 #include "enrich/rootfs.h"
 
@@ -137,7 +138,8 @@ static const struct membership memberships[] = {
         {"service with a private mount namespace", "/system.slice/x.service", OTHER_NS, NULL},
         {"the form alone", "/docker/" ID("0"), HOST_NS, NULL},
         {"the form and namespaces", "/docker/" ID("2"), OTHER_NS, "222222222222"},
-        {"the form and state, in the host's namespaces", "/docker/" ID("d"), HOST_NS, "dddddddddddd"},
+        {"the form and state, in the host's namespaces", "/kubepods/pod77/crio-" ID("c"), HOST_NS, NULL},
+        {"the form, state and namespaces", "/docker/" ID("d"), OTHER_NS, "dddddddddddd"},
         {"containerd's path and state", "/default/redis", OTHER_NS, "redis"},
         {"runc's group", "/svc/group-of-web", OTHER_NS, "web1"},
         {"monitor of a container", "/machine.slice/libpod-conmon-" ID("e") ".scope", HOST_NS, NULL},
@@ -169,7 +171,7 @@ static void test_membership(void **state)
 		struct process *p = snapshot(again, 100 * SECOND, 20 + i, c->cgroup, c->ns);
 		assert_string_equal(p->container ? p->container->id : "host", c->id ? c->id : "host");
 	}
-	struct process *p = process_find(again->processes, 27, 0);
+	struct process *p = process_find(again->processes, 28, 0);
 	assert_str(p->container->info.type, "runc");
 	enrich_free(again);
 	enrich_free(e);
@@ -232,14 +234,15 @@ static void test_container_appears_late(void **state)
 	stream_init(&s);
 	struct enrich *e = make_enrich(true, root, &s);
 	snapshot(e, 100 * SECOND, 1, "/init.scope", HOST_NS);
-	struct process *p = snapshot(e, 100 * SECOND, 20, DOCKER, HOST_NS);
+	struct process *p = snapshot(e, 100 * SECOND, 20, DOCKER, OTHER_NS);
 	struct process *q = snapshot(e, 100 * SECOND, 21, "/docker/" ID("2"), OTHER_NS);
-	assert_null(p->container);
+	assert_false(p->container->known);
 	assert_false(q->container->known);
+	uint64_t version = process_version(e->processes, p);
 	put_file(root, "var/lib/docker/containers/" ID("d") "/config.v2.json", "{\"Name\":\"/late\",\"Config\":{}}");
 	enrich_tick(e, 101 * SECOND);
-	assert_non_null(p->container);
 	assert_str(p->container->info.name, "late");
+	assert_int_not_equal(process_version(e->processes, p), version);
 	assert_int_equal(s.count[EVENT_container], 1);
 	/* Its address is written still later; the record is made again. */
 	put_file(root, "var/lib/docker/containers/" ID("d") "/config.v2.json",
@@ -255,6 +258,31 @@ static void test_container_appears_late(void **state)
 	enrich_free(e);
 	buf_done(&s.bytes);
 	remove_tree(root);
+}
+
+/* It has state, and nobody in it has namespaces of its own: time tells. */
+static void test_container_in_the_hosts_namespaces(void **state)
+{
+	(void)state;
+	struct stream s;
+	stream_init(&s);
+	struct enrich *e = make_enrich(true, FIXTURE, &s);
+	snapshot(e, 100 * SECOND, 1, "/init.scope", HOST_NS);
+	struct process *p = snapshot(e, 100 * SECOND, 20, DOCKER, HOST_NS);
+	struct process *q = snapshot(e, 100 * SECOND, 21, DOCKER, HOST_NS);
+	enrich_tick(e, 111 * SECOND);
+	assert_null(p->container);
+	assert_false(containers_settled(e, p));
+	assert_int_equal(s.count[EVENT_container], 0);
+	uint64_t version = process_version(e->processes, p);
+	enrich_tick(e, 112 * SECOND);
+	assert_string_equal(p->container ? p->container->id : "host", "dddddddddddd");
+	assert_ptr_equal(q->container, p->container);
+	assert_true(containers_settled(e, p));
+	assert_int_not_equal(process_version(e->processes, p), version);
+	assert_int_equal(s.count[EVENT_container], 1);
+	enrich_free(e);
+	buf_done(&s.bytes);
 }
 
 static void test_container_is_forgotten(void **state)
@@ -805,6 +833,7 @@ int main(void)
 	        cmocka_unit_test(test_init_comes_late),
 	        cmocka_unit_test(test_fork_and_move),
 	        cmocka_unit_test(test_container_appears_late),
+	        cmocka_unit_test(test_container_in_the_hosts_namespaces),
 	        cmocka_unit_test(test_container_is_forgotten),
 	        cmocka_unit_test(test_users_of_container),
 	        cmocka_unit_test(test_users_of_reused_pid),
