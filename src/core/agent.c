@@ -152,7 +152,7 @@ static int event(void *userdata, struct enrich_view *view, struct arena *arena)
 	if (a->recent)
 		recent_event(a->recent, view);
 	if (a->live && !judge_matched(a->judge) && !(a->recent && recent_wants(a->recent, &view->event)))
-		live_unmatched(a->live, view);
+		live_unmatched(a->live, view, arena);
 	return r;
 }
 

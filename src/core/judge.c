@@ -145,7 +145,7 @@ size_t judge_raised(const struct judge *j, const struct rule *const **ret_rules)
 	return j->raised_count;
 }
 
-const struct rule_programs *judge_programs(const struct judge *j)
+struct rule_programs *judge_programs(const struct judge *j)
 {
 	return j->programs;
 }

@@ -36,7 +36,7 @@ const struct rule_set *judge_rules(const struct judge *j); /* borrowed; NULL: no
 bool judge_matched(const struct judge *j);                 /* did a rule, or a guest, match the last event? */
 /* The rules, without guests, that the last event raised. Borrowed until the next. Returns how many. */
 size_t judge_raised(const struct judge *j, const struct rule *const **ret_rules);
-const struct rule_programs *judge_programs(const struct judge *j); /* of these rules; NULL: they are interpreted */
+struct rule_programs *judge_programs(const struct judge *j); /* of these rules; NULL: they are interpreted */
 /* Takes the output over. Returns 0; -ENOSPC: there are JUDGE_OUTPUTS_MAX; then it is still the caller's. */
 int judge_add_output(struct judge *j, struct export_output *output) must_check;
 /* Whom to tell when a guest of the rules (rule_set_add_guests()) matches: once an event, under the first of the file's names. */

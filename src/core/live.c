@@ -233,9 +233,9 @@ static void pass_file(void *userdata, uint32_t dev, uint64_t ino)
 	live_pass_file(userdata, dev, ino);
 }
 
-void live_unmatched(struct live *l, const struct enrich_view *view)
+void live_unmatched(struct live *l, const struct enrich_view *view, struct arena *arena)
 {
-	narrow_event(&l->narrow, view);
+	narrow_event(&l->narrow, view, arena);
 }
 
 int live_set_filter(struct live *l, struct str condition)
@@ -254,7 +254,7 @@ int live_set_filter(struct live *l, struct str condition)
 	return r;
 }
 
-void live_set_sieve(struct live *l, const struct rule_programs *programs)
+void live_set_sieve(struct live *l, struct rule_programs *programs)
 {
 	narrow_set(&l->narrow, programs);
 	if (!programs) {

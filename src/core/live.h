@@ -61,11 +61,12 @@ struct live_wish {
 int live_set_wish(struct live *l, enum live_guest guest, const struct live_wish *wish) must_check;
 /* Events that no rule of these programs can match are dropped in the kernel from now on; NULL: none are. Files that
  * pipeline's enrich watches pass by all their names. */
-void live_set_sieve(struct live *l, const struct rule_programs *programs);
+void live_set_sieve(struct live *l, struct rule_programs *programs);
 /* The same for one condition, which the caller judges by. Returns 0; -errno: all events pass. */
 int live_set_filter(struct live *l, struct str condition) must_check;
-void live_unmatched(struct live *l, const struct enrich_view *view); /* no rule of theirs matched this event */
-void live_pass_file(struct live *l, uint32_t dev, uint64_t ino);     /* one more such file */
+/* No rule of theirs matched this event. */
+void live_unmatched(struct live *l, const struct enrich_view *view, struct arena *arena);
+void live_pass_file(struct live *l, uint32_t dev, uint64_t ino); /* one more such file */
 /* Where events are being written; have all that were written before been given? */
 uint64_t live_position(const struct live *l);
 bool live_has_passed(const struct live *l, uint64_t position);

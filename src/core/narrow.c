@@ -20,7 +20,7 @@ void narrow_done(struct narrow *n)
 	pending_drop(n);
 }
 
-void narrow_set(struct narrow *n, const struct rule_programs *programs)
+void narrow_set(struct narrow *n, struct rule_programs *programs)
 {
 	pending_drop(n);
 	memset(n->slots, 0, sizeof(n->slots));
@@ -44,7 +44,7 @@ static struct narrow_slot *slot_of(struct narrow *n, const struct event_header *
 	return s;
 }
 
-void narrow_event(struct narrow *n, const struct enrich_view *view)
+void narrow_event(struct narrow *n, const struct enrich_view *view, struct arena *arena)
 {
 	const struct event_header *h = view->event.header;
 	if (!n->programs || !view->process || n->pending_count == NARROW_PENDING_MAX)
@@ -53,6 +53,7 @@ void narrow_event(struct narrow *n, const struct enrich_view *view)
 	if (++s->count < NARROW_AFTER)
 		return;
 	s->count = 0;
+	rule_programs_settle(n->programs, &view->source, arena);
 	struct narrow_pending *p = &n->pending[n->pending_count];
 	if (loader_process_begin(n->loader, h->pid, h->start_ns, &p->process) < 0)
 		return;

@@ -20,8 +20,8 @@
 struct narrow {
 	struct loader *loader;
 	struct enrich *enrich;
-	const struct rule_programs *programs; /* borrowed; NULL: nothing is told */
-	struct narrow_slot {                  /* by hash of the process */
+	struct rule_programs *programs; /* borrowed; NULL: nothing is told */
+	struct narrow_slot {            /* by hash of the process */
 		uint32_t pid, count;
 		uint64_t start_ns, version;
 	} slots[NARROW_SLOTS];
@@ -38,10 +38,10 @@ struct narrow {
 void narrow_init(struct narrow *n, struct loader *loader, struct enrich *enrich);
 void narrow_done(struct narrow *n);
 /* For these rules; whatever was told is forgotten. */
-void narrow_set(struct narrow *n, const struct rule_programs *programs);
+void narrow_set(struct narrow *n, struct rule_programs *programs);
 void narrow_keep(struct narrow *n, const struct event_set *types);
 /* An event that no rule matched. */
-void narrow_event(struct narrow *n, const struct enrich_view *view);
+void narrow_event(struct narrow *n, const struct enrich_view *view, struct arena *arena);
 /* After each lot of events. */
 void narrow_check(struct narrow *n);
 

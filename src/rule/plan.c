@@ -209,6 +209,29 @@ static int input_add(struct plan_input **inputs, size_t *count, size_t *capacity
 	return 0;
 }
 
+/* Its text is put together from others, and may be long. */
+static bool is_put_together(const struct expr *e)
+{
+	if (e->kind != EXPR_FIELD)
+		return true;
+	switch (e->ref.id) {
+	case FIELD_PROC_ARGS:
+	case FIELD_PROC_CMDLINE:
+	case FIELD_PROC_PCMDLINE:
+	case FIELD_PROC_EXELINE:
+	case FIELD_PROC_ENV:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Of the process, but dear to decide: not wanted of each one that starts. */
+static bool group_is_deferred(const struct plan *p, const struct plan_group *g)
+{
+	return g->process && (g->kind != GROUP_BEGINS || is_put_together(p->texts[g->input].expr));
+}
+
 static int group_add(struct plan *p, uint32_t input, enum group_kind kind, bool process, uint32_t *ret_index)
 {
 	for (size_t i = 0; i < p->group_count; i++) {
@@ -221,7 +244,9 @@ static int group_add(struct plan *p, uint32_t input, enum group_kind kind, bool 
 	if (r < 0)
 		return r;
 	*ret_index = (uint32_t)p->group_count;
-	p->groups[p->group_count++] = (struct plan_group){.input = input, .kind = kind, .process = process};
+	struct plan_group *g = &p->groups[p->group_count++];
+	*g = (struct plan_group){.input = input, .kind = kind, .process = process};
+	g->deferred = group_is_deferred(p, g);
 	return 0;
 }
 
@@ -336,6 +361,7 @@ static int atom_add(struct plan *p, struct cond_test *t, uint32_t *ret_atom)
 		r = numbers_add(p, &a);
 	if (r < 0)
 		return r;
+	a.deferred = a.kind == ATOM_TEXT ? p->groups[a.group].deferred : a.process && a.kind == ATOM_OTHER;
 	*ret_atom = (uint32_t)p->atom_count;
 	p->atoms[p->atom_count++] = a;
 	if (numbered)
@@ -880,7 +906,7 @@ int plan_formula(struct plan *p, const struct cond *cond, const struct event_inf
 	}
 }
 
-enum truth formula_by_process(const struct plan *p, const struct formula *f, const uint64_t *process_bits)
+enum truth formula_by_process(const struct plan *p, const struct formula *f, const struct process_facts *facts)
 {
 	enum truth deciding, result;
 	switch (f->kind) {
@@ -889,11 +915,11 @@ enum truth formula_by_process(const struct plan *p, const struct formula *f, con
 	case FORMULA_TRUE:
 		return TRUTH_TRUE;
 	case FORMULA_ATOM:
-		if (!p->atoms[f->atom].process)
+		if (!atom_by_process(&p->atoms[f->atom], facts))
 			return TRUTH_OPEN;
-		return bit_is_set(process_bits, p->atoms[f->atom].bit) ? TRUTH_TRUE : TRUTH_FALSE;
+		return bit_is_set(facts->results, p->atoms[f->atom].bit) ? TRUTH_TRUE : TRUTH_FALSE;
 	case FORMULA_NOT:
-		result = formula_by_process(p, f->items[0], process_bits);
+		result = formula_by_process(p, f->items[0], facts);
 		return result == TRUTH_OPEN ? TRUTH_OPEN : result == TRUTH_TRUE ? TRUTH_FALSE : TRUTH_TRUE;
 	case FORMULA_AND:
 	case FORMULA_OR:
@@ -902,7 +928,7 @@ enum truth formula_by_process(const struct plan *p, const struct formula *f, con
 	deciding = f->kind == FORMULA_AND ? TRUTH_FALSE : TRUTH_TRUE;
 	result = f->kind == FORMULA_AND ? TRUTH_TRUE : TRUTH_FALSE;
 	for (size_t i = 0; i < f->count; i++) {
-		enum truth item = formula_by_process(p, f->items[i], process_bits);
+		enum truth item = formula_by_process(p, f->items[i], facts);
 		if (item == deciding)
 			return deciding;
 		if (item == TRUTH_OPEN)

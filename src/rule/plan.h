@@ -18,6 +18,7 @@ enum atom_kind {
 struct atom {
 	enum atom_kind kind;
 	bool process;   /* asks only for what is of the acting process: its answer is kept with that */
+	bool deferred;  /* of the process, but dear: decided when an event's program first asks */
 	uint32_t bit;   /* of its answer; those of the process come first, the event's begin with a new word */
 	uint32_t known; /* of the bits that say what is decided */
 	uint32_t input; /* TEXT: of texts; NUMBER: of numbers */
@@ -43,7 +44,7 @@ enum group_kind { GROUP_BEGINS, GROUP_ENDS, GROUP_SCAN, GROUP_KINDS };
 struct plan_group {
 	uint32_t input;
 	enum group_kind kind;
-	bool process;
+	bool process, deferred; /* as its atoms */
 	struct pattern *patterns;
 	size_t count, capacity;
 	struct bit_range bits; /* of its atoms */
@@ -122,9 +123,18 @@ int plan_finish(struct plan *p) must_check;
 /* The number that a literal stands for; false: none that a signed one of 8 bytes can be. */
 bool literal_number(const struct value *v, int64_t *ret_number);
 
-/* False, true, or not to be said while the event's atoms are not known. */
+/* What is known of a process: words of the memory that programs work in, or a copy of them. */
+struct process_facts {
+	const uint64_t *known; /* of deferred atoms; all others are */
+	const uint64_t *results;
+};
+static inline bool atom_by_process(const struct atom *a, const struct process_facts *facts)
+{
+	return a->process && (!a->deferred || facts->known[a->known / 64] >> a->known % 64 & 1);
+}
+/* False, true, or not to be said while the event's atoms, or deferred ones, are not known. */
 enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_OPEN };
-enum truth formula_by_process(const struct plan *p, const struct formula *f, const uint64_t *process_bits);
+enum truth formula_by_process(const struct plan *p, const struct formula *f, const struct process_facts *facts);
 
 static inline bool bit_is_set(const uint64_t *words, uint32_t bit)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rules as programs: made for a set, verified, run for each event. What is known of a process is decided once by the
- * reference evaluator and kept as bits; processes with the same bits share a class, which also keeps, by type of event, the
- * rules that may still match for them.
+ * Rules as programs: made for a set, verified, run for each event. What is cheap to know of a process is decided at once, the
+ * rest when a program asks for it, and all of it kept as bits; processes of which the same is known share a class, which also
+ * keeps, by type of event, the rules that may still match for them.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -12,13 +12,12 @@
 #include "picket/verify.h"
 #include "rule/program_index.h"
 #include "rule/set_int.h"
-#include "rule/text_past.h"
 
 #define CLASSES_MAX 4096 /* when there are more, all are made anew */
 
 struct process_class {
 	uint64_t *live[EVENT_TYPE_MAX]; /* blocks, and behind them by rule of the type; NULL: not asked for yet */
-	uint64_t bits[];                /* by process bit */
+	uint64_t facts[]; /* by known bit: is it of a deferred atom, and known? Behind them by process bit */
 };
 
 struct type_program {
@@ -35,6 +34,7 @@ struct judged {
 	struct arena *arena;
 	struct cond_cache cache;
 	bool has_cache, cache_failed;
+	bool learned;  /* what was deferred has been decided */
 	uint32_t text; /* that is in the memory, + 1; 0: none */
 };
 
@@ -60,15 +60,16 @@ struct rule_programs {
 	struct type_program of_process; /* decides what is of a process; has no rules */
 	size_t made;                    /* programs */
 	struct diag_list problems;
-	struct map classes;                 /* bits → struct process_class */
-	uint64_t serial;                    /* of this object and its classes: notes of others are not ours */
-	const struct process_class *loaded; /* whose bits are in the memory */
-	enum event_type loaded_type;        /* and those of its live rules of that type; NONE: none */
-	uint64_t *bits;                     /* of the process at hand, while they are found */
-	struct text_asked *texts;           /* by text */
-	struct texts_past past;
-	uint64_t event;          /* counts what is judged */
-	struct picket_call call; /* for all runs: clearing it takes as long as a short one */
+	struct map classes;                     /* facts → struct process_class */
+	uint64_t serial;                        /* of this object and its classes: notes of others are not ours */
+	const struct process_class *loaded;     /* whose bits are in the memory */
+	enum event_type loaded_type;            /* and those of its live rules of that type; NONE: none */
+	uint64_t *facts;                        /* of the process at hand, while its class is found */
+	uint64_t *deferred;                     /* by known bit: is it of deferred atoms? */
+	uint64_t *known;                        /* as in the memory, while something deferred is decided */
+	struct text_asked *texts;               /* by text */
+	uint64_t event;                         /* counts what is judged */
+	struct picket_call call, deferred_call; /* for all runs: clearing it takes as long as a short one */
 	struct judged now;
 };
 
@@ -143,8 +144,6 @@ static void text_find(struct rule_programs *p, uint32_t text, struct text_asked 
 		text_decide(p, text);
 		return;
 	}
-	if (input->process && texts_past_find(&p->past, text, value.str, memory_words(p, p->layout.results)))
-		return;
 	ret_asked->data = value.str.data;
 	ret_asked->length = (int64_t)value.str.length;
 }
@@ -202,11 +201,43 @@ static uint64_t helper_number(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4
 	return memory_words(p, p->layout.states)[r1] = number_put(p, (uint32_t)r1);
 }
 
+/* All atoms that are decided together with it. */
+static void atoms_decide(struct rule_programs *p, const struct atom *of)
+{
+	for (size_t i = 0; i < p->plan.atom_count; i++)
+		if (p->plan.atoms[i].known == of->known)
+			(void)atom_decide(p, &p->plan.atoms[i]);
+}
+
+/* By the program of processes, which leaves out what is known. It may do so while another program waits for the answer. */
+static bool deferred_decide(struct rule_programs *p, const struct atom *a)
+{
+	size_t words = BIT_WORDS(p->plan.known_bits);
+	uint64_t *known = memory_words(p, p->layout.known);
+	p->now.learned = true;
+	if (a->kind == ATOM_OTHER || !p->of_process.program) {
+		atoms_decide(p, a);
+		return bit_is_set(memory_words(p, p->layout.results), a->bit);
+	}
+	memcpy(p->known, known, 8 * words);
+	memset(known, 0xff, 8 * words);
+	known[a->known / 64] &= ~(1ull << a->known % 64);
+	bool failed = picket_program_run(p->of_process.program, &p->deferred_call) < 0;
+	memcpy(known, p->known, 8 * words);
+	if (failed)
+		atoms_decide(p, a);
+	bit_set(known, a->known);
+	return bit_is_set(memory_words(p, p->layout.results), a->bit);
+}
+
 static uint64_t helper_test(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
 {
 	struct rule_programs *p = picket_run_user(run);
 	(void)r2, (void)r3, (void)r4, (void)r5;
-	return r1 < p->plan.atom_count && atom_decide(p, &p->plan.atoms[r1]);
+	if (r1 >= p->plan.atom_count)
+		return 0;
+	const struct atom *a = &p->plan.atoms[r1];
+	return a->deferred ? deferred_decide(p, a) : atom_decide(p, a);
 }
 
 static const struct picket_helper helpers[] = {
@@ -237,45 +268,58 @@ static void classes_forget(struct rule_programs *p)
 	p->loaded = NULL;
 }
 
-/* For a program of so many rules; the results that are of the process only with all. */
-static void memory_clear(struct rule_programs *p, size_t rules, bool all)
+/* For a program of so many rules, but for what is of the process. */
+static void memory_clear(struct rule_programs *p, size_t rules)
 {
-	uint32_t begin = p->layout.results + (all ? 0 : plan_event_bit(&p->plan) / 8);
-	memset(p->memory + begin, 0, p->layout.matched - begin);
-	memset(p->memory + p->layout.matched, 0, 8 * BIT_WORDS(rules));
-	memset(p->memory + p->layout.entered, 0, 8 * BIT_WORDS(rules));
+	const struct program_layout *l = &p->layout;
+	uint32_t begin = l->results + plan_event_bit(&p->plan) / 8;
+	memset(p->memory + begin, 0, l->known - begin);
+	memset(p->memory + l->states, 0, l->matched - l->states);
+	memset(p->memory + l->matched, 0, 8 * BIT_WORDS(rules));
+	memset(p->memory + l->entered, 0, 8 * BIT_WORDS(rules));
 }
 
-static void texts_keep(struct rule_programs *p)
+static size_t fact_words(const struct rule_programs *p)
 {
-	for (uint32_t i = 0; i < p->plan.text_count; i++) {
-		const struct text_asked *asked = &p->texts[i];
-		if (p->plan.texts[i].process && asked->event == p->event && asked->length >= 0)
-			texts_past_keep(&p->past, i, str_make(asked->data, (size_t)asked->length),
-			                memory_words(p, p->layout.results));
-	}
+	return BIT_WORDS(p->plan.known_bits) + BIT_WORDS(p->plan.process_bits);
 }
 
-/* What is of the process at hand, to p->bits. */
-static void bits_find(struct rule_programs *p)
+/* What the memory has of the process, to p->facts. */
+static void facts_take(struct rule_programs *p)
 {
-	memory_clear(p, 0, true);
+	size_t known = BIT_WORDS(p->plan.known_bits);
+	for (size_t w = 0; w < known; w++)
+		p->facts[w] = memory_words(p, p->layout.known)[w] & p->deferred[w];
+	memcpy(p->facts + known, p->memory + p->layout.results, 8 * BIT_WORDS(p->plan.process_bits));
+}
+
+/* What is not deferred. Where the program is missing, all is decided. */
+static void facts_find(struct rule_programs *p)
+{
+	const struct program_layout *l = &p->layout;
+	memory_clear(p, 0);
+	memset(p->memory + l->results, 0, plan_event_bit(&p->plan) / 8);
+	memcpy(p->memory + l->known, p->deferred, l->states - l->known);
 	p->loaded = NULL;
-	if (p->of_process.program && picket_program_run(p->of_process.program, &p->call) == 0) {
-		texts_keep(p);
-	} else {
-		for (size_t i = 0; i < p->plan.atom_count; i++)
-			if (p->plan.atoms[i].process)
-				(void)atom_decide(p, &p->plan.atoms[i]);
-	}
-	memcpy(p->bits, p->memory + p->layout.results, 8 * BIT_WORDS(p->plan.process_bits));
+	bool decided = p->of_process.program && picket_program_run(p->of_process.program, &p->call) == 0;
+	for (size_t w = 0; w < BIT_WORDS(p->plan.known_bits); w++)
+		memory_words(p, l->known)[w] &= ~p->deferred[w];
+	for (size_t i = 0; !decided && i < p->plan.atom_count; i++)
+		if (p->plan.atoms[i].process)
+			(void)atom_decide(p, &p->plan.atoms[i]);
+	facts_take(p);
 }
 
-/* NULL: no memory. */
+static struct process_facts class_facts(const struct rule_programs *p, const struct process_class *c)
+{
+	return (struct process_facts){c->facts, c->facts + BIT_WORDS(p->plan.known_bits)};
+}
+
+/* Of p->facts. NULL: no memory. */
 static struct process_class *class_find(struct rule_programs *p)
 {
-	size_t bytes = BIT_WORDS(p->plan.process_bits) * sizeof(*p->bits);
-	struct str key = str_make((const char *)p->bits, bytes);
+	size_t bytes = 8 * fact_words(p);
+	struct str key = str_make((const char *)p->facts, bytes);
 	struct process_class *class = map_get(&p->classes, key);
 	if (class)
 		return class;
@@ -284,7 +328,7 @@ static struct process_class *class_find(struct rule_programs *p)
 	class = calloc(1, sizeof(*class) + bytes);
 	if (!class)
 		return NULL;
-	memcpy(class->bits, p->bits, bytes);
+	memcpy(class->facts, p->facts, bytes);
 	if (map_put(&p->classes, key, class, NULL) < 0) {
 		free(class);
 		return NULL;
@@ -292,16 +336,44 @@ static struct process_class *class_find(struct rule_programs *p)
 	return class;
 }
 
+static void class_keep(const struct rule_programs *p, const struct field_source *source, struct process_class *class)
+{
+	if (class && source->note)
+		*source->note = (struct field_note){.owner = p->serial, .version = source->version, .value = class};
+}
+
 static struct process_class *class_of(struct rule_programs *p, const struct field_source *source)
 {
 	struct field_note *note = source->note;
 	if (note && note->owner == p->serial && note->version == source->version)
 		return note->value;
-	bits_find(p);
+	facts_find(p);
 	struct process_class *class = class_find(p);
-	if (class && note)
-		*note = (struct field_note){.owner = p->serial, .version = source->version, .value = class};
+	class_keep(p, source, class);
 	return class;
+}
+
+/* What is known of the process; the rest of the memory is clear, but for live rules. */
+static void memory_load(struct rule_programs *p, const struct process_class *class)
+{
+	const struct program_layout *l = &p->layout;
+	const struct process_facts facts = class_facts(p, class);
+	memcpy(p->memory + l->known, facts.known, l->states - l->known);
+	if (p->loaded != class)
+		memcpy(p->memory + l->results, facts.results, 8 * BIT_WORDS(p->plan.process_bits));
+	p->loaded = class;
+}
+
+/* What programs have found out about the process is kept with it. */
+static void class_learn(struct rule_programs *p, const struct field_source *source)
+{
+	if (!p->now.learned)
+		return;
+	p->loaded = NULL;
+	if (!source->note)
+		return;
+	facts_take(p);
+	class_keep(p, source, class_find(p));
 }
 
 /* NULL: no memory. */
@@ -310,9 +382,10 @@ static const uint64_t *class_live(struct rule_programs *p, struct process_class 
 	const struct type_program *t = &p->types[type];
 	if (class->live[type])
 		return class->live[type];
+	struct process_facts facts = class_facts(p, class);
 	uint64_t *live = calloc(1 + BIT_WORDS(t->rules.count), sizeof(*live));
 	for (size_t i = 0; live && i < t->rules.count; i++) {
-		if (formula_by_process(&p->plan, t->formulas[i].formula, class->bits) == TRUTH_FALSE)
+		if (formula_by_process(&p->plan, t->formulas[i].formula, &facts) == TRUTH_FALSE)
 			continue;
 		bit_set(live, t->block_of[i]);
 		bit_set(live + 1, (uint32_t)i);
@@ -321,17 +394,44 @@ static const uint64_t *class_live(struct rule_programs *p, struct process_class 
 	return live;
 }
 
+static void formula_settle(struct rule_programs *p, const struct formula *f, const struct process_facts *facts)
+{
+	if (formula_by_process(&p->plan, f, facts) != TRUTH_OPEN)
+		return;
+	if (f->kind == FORMULA_ATOM && p->plan.atoms[f->atom].process)
+		(void)deferred_decide(p, &p->plan.atoms[f->atom]);
+	for (size_t i = 0; i < f->count; i++)
+		formula_settle(p, f->items[i], facts);
+}
+
+void rule_programs_settle(struct rule_programs *p, const struct field_source *source, struct arena *arena)
+{
+	p->now = (struct judged){.source = source, .arena = arena};
+	p->event++;
+	const struct process_class *class = class_of(p, source);
+	if (!class)
+		return;
+	memory_clear(p, 0);
+	memory_load(p, class);
+	const struct process_facts facts = {memory_words(p, p->layout.known), memory_words(p, p->layout.results)};
+	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++)
+		for (size_t i = 0; i < p->types[type].rules.count; i++)
+			formula_settle(p, p->types[type].formulas[i].formula, &facts);
+	class_learn(p, source);
+	p->loaded = NULL; /* its live rules are not in the memory */
+}
+
 bool rule_programs_live(const struct rule_programs *p, const struct field_note *note, struct rule_live *ret_live)
 {
-	const struct process_class *class = note->value;
 	struct rule_live live = {0};
 	if (note->owner != p->serial)
 		return false;
+	struct process_facts facts = class_facts(p, note->value);
 	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++) {
 		const struct type_program *t = &p->types[type];
 		for (size_t i = 0; i < t->rules.count; i++) {
 			size_t number = rule_set_index(p->set, t->rules.items[i]);
-			if (formula_by_process(&p->plan, t->formulas[i].formula, class->bits) == TRUTH_FALSE)
+			if (formula_by_process(&p->plan, t->formulas[i].formula, &facts) == TRUTH_FALSE)
 				continue;
 			bit_set(live.types, type);
 			if (number < 64 * ARRAY_SIZE(live.rules))
@@ -406,13 +506,16 @@ static int make_memory(struct rule_programs *p)
 	p->specs = calloc(p->plan.group_count + 1, sizeof(*p->specs));
 	p->scans = calloc(p->plan.group_count + 1, sizeof(*p->scans));
 	p->scan_maps = calloc(p->plan.group_count + 1, sizeof(*p->scan_maps));
-	p->bits = calloc(BIT_WORDS(p->plan.process_bits) + 1, sizeof(*p->bits));
+	p->facts = calloc(fact_words(p) + 1, sizeof(*p->facts));
+	p->deferred = calloc(BIT_WORDS(p->plan.known_bits) + 1, sizeof(*p->deferred));
+	p->known = calloc(BIT_WORDS(p->plan.known_bits) + 1, sizeof(*p->known));
 	p->texts = calloc(p->plan.text_count + 1, sizeof(*p->texts));
-	if (!p->maps || !p->specs || !p->scans || !p->scan_maps || !p->bits || !p->texts)
+	if (!p->maps || !p->specs || !p->scans || !p->scan_maps || !p->facts || !p->deferred || !p->known || !p->texts)
 		return -ENOMEM;
-	r = texts_past_init(&p->past, &p->plan);
-	if (r == 0)
-		r = map_make(p, 0, "event", p->layout.bytes, 0);
+	for (size_t i = 0; i < p->plan.atom_count; i++)
+		if (p->plan.atoms[i].deferred)
+			bit_set(p->deferred, p->plan.atoms[i].known);
+	r = map_make(p, 0, "event", p->layout.bytes, 0);
 	for (size_t i = 0; r == 0 && i < p->plan.group_count; i++)
 		if (p->plan.groups[i].kind == GROUP_SCAN)
 			r = make_scan(p, i);
@@ -519,12 +622,10 @@ static void memory_prepare(struct rule_programs *p, const struct process_class *
 {
 	const struct program_layout *l = &p->layout;
 	size_t rules = p->types[type].rules.count;
-	memory_clear(p, rules, false);
-	if (p->loaded != class)
-		memcpy(p->memory + l->results, class->bits, 8 * BIT_WORDS(p->plan.process_bits));
+	memory_clear(p, rules);
 	if (p->loaded != class || p->loaded_type != type)
 		memcpy(p->memory + l->blocks, class->live[type], 8 + 8 * BIT_WORDS(rules));
-	p->loaded = class;
+	memory_load(p, class);
 	p->loaded_type = type;
 	*memory_words(p, l->first) = how == MATCH_FIRST;
 }
@@ -560,8 +661,11 @@ size_t rule_programs_match(struct rule_programs *p, enum event_type type, const 
 	if (live[0] == 0)
 		return 0;
 	memory_prepare(p, class, type, how);
-	if (picket_program_run(program, &p->call) < 0)
+	if (picket_program_run(program, &p->call) < 0) {
+		p->loaded = NULL;
 		return rule_set_match(p->set, type, source, arena, how, ret_matched, max);
+	}
+	class_learn(p, source);
 	return matched_take(p, t, ret_matched, max);
 }
 
@@ -573,7 +677,7 @@ int rule_programs_new(const struct rule_set *s, struct rule_programs **ret_progr
 	if (!p)
 		return -ENOMEM;
 	p->set = s;
-	p->call.user = p;
+	p->call.user = p->deferred_call.user = p;
 	map_init(&p->classes, CLASSES_MAX);
 	diag_list_init(&p->problems, EVENT_TYPE_MAX);
 	p->serial = next_serial();
@@ -662,9 +766,10 @@ void rule_programs_free(struct rule_programs *p)
 	free(p->specs);
 	free(p->scans);
 	free(p->scan_maps);
-	free(p->bits);
+	free(p->facts);
+	free(p->deferred);
+	free(p->known);
 	free(p->texts);
-	texts_past_done(&p->past);
 	plan_done(&p->plan);
 	diag_list_done(&p->problems);
 	free(p);

@@ -159,7 +159,9 @@ static void write_atom_of_formula(void *userdata, uint32_t atom, const struct ex
 	struct writer *w = userdata;
 	const struct atom *a = &w->plan->atoms[atom];
 	code_mark(w->code, CODE_MARK_ATOM, atom);
-	if (a->process)
+	if (a->deferred)
+		write_other(w, a, e); /* the helper has it decided by the program of processes */
+	else if (a->process)
 		jump_by_bit(w, w->layout->results, a->bit, e);
 	else
 		write_atom(w, a, e);
@@ -568,13 +570,22 @@ int program_write(const struct plan *p, const struct program_layout *layout, con
 	return writer_finish(&w);
 }
 
-static void write_process_function(struct writer *w, uint32_t function)
+static void write_process_number(struct writer *w, const struct atom *a)
 {
-	w->used[function] = true;
-	code_call_label(w->code, w->functions[function]);
+	struct code *c = w->code;
+	code_label yes = code_label_new(c), no = code_label_new(c);
+	code_mark(c, CODE_MARK_ATOM, (uint32_t)(a - w->plan->atoms));
+	jump_by_bit(w, w->layout->known, a->known, &(struct exits){no, yes, yes});
+	code_bind(c, yes);
+	yes = code_label_new(c);
+	write_number(w, a, &(struct exits){yes, no, yes});
+	code_bind(c, yes);
+	set_bits(w, w->layout->results + 8 * (a->bit / 64), 1ull << a->bit % 64);
+	code_bind(c, no);
 }
 
-/* The atoms of groups and sets come with them; each of the others sets its own bit. */
+/* The atoms of groups and sets come with them; each of the others sets its own bit. Those that only the reference decides
+ * are asked of it by the programs of events. */
 static void write_process(struct writer *w)
 {
 	const struct plan *p = w->plan;
@@ -582,22 +593,14 @@ static void write_process(struct writer *w)
 	write_begin(w);
 	for (uint32_t i = 0; i < p->group_count; i++)
 		if (p->groups[i].process)
-			write_process_function(w, i);
+			write_seek(w, i);
 	for (size_t i = 0; i < p->set_count; i++)
 		if (p->sets[i].process && p->sets[i].count)
-			write_process_function(w, p->sets[i].known);
+			write_seek(w, p->sets[i].known);
 	for (size_t i = 0; i < w->plan->atom_count; i++) {
 		const struct atom *a = &w->plan->atoms[i];
-		code_label yes, no;
-		if (!a->process || a->kind == ATOM_TEXT || a->set)
-			continue;
-		yes = code_label_new(c);
-		no = code_label_new(c);
-		code_mark(c, CODE_MARK_ATOM, (uint32_t)i);
-		write_atom(w, a, &(struct exits){yes, no, yes});
-		code_bind(c, yes);
-		set_bits(w, w->layout->results + 8 * (a->bit / 64), 1ull << a->bit % 64);
-		code_bind(c, no);
+		if (a->process && a->kind == ATOM_NUMBER && !a->set)
+			write_process_number(w, a);
 	}
 	code_mark(c, CODE_MARK_FRAME, 0);
 	code_constant(c, 0, 0);

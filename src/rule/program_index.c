@@ -112,7 +112,7 @@ static bool find_drivers(const struct plan *p, const struct formula *f, struct f
 
 /* ---- guards ---- */
 
-/* Only numbers are asked for, and something of the event. */
+/* Only numbers are asked for, and what is known of the process, and something of the event. */
 static bool is_of_numbers(const struct plan *p, const struct formula *f, bool *event)
 {
 	const struct atom *a = &p->atoms[f->kind == FORMULA_ATOM ? f->atom : 0];
@@ -120,6 +120,8 @@ static bool is_of_numbers(const struct plan *p, const struct formula *f, bool *e
 		*event = true;
 		return a->kind == ATOM_NUMBER && !a->set;
 	}
+	if (f->kind == FORMULA_ATOM && a->deferred)
+		return false;
 	for (size_t i = 0; i < f->count; i++)
 		if (!is_of_numbers(p, f->items[i], event))
 			return false;

@@ -302,7 +302,11 @@ struct rule_live {
 	uint64_t types[4]; /* bit per event type: some rule of that type can */
 	uint64_t rules[4]; /* bit per rule, by its number in the set; those behind count as live */
 };
-/* From the note that rule_programs_match() left with the process. False: it says nothing. */
+/* What of the process is decided only when a rule asks for it, is decided now where it tells which rules can match. For a
+ * source that rule_programs_match() has seen; the answers stay with its note. */
+void rule_programs_settle(struct rule_programs *p, const struct field_source *source, struct arena *arena);
+/* From the note that rule_programs_match() left with the process. False: it says nothing. What has not been decided yet may
+ * be true. */
 bool rule_programs_live(const struct rule_programs *p, const struct field_note *note, struct rule_live *ret_live);
 
 #define RULE_SIEVE_TABLES_MAX 8

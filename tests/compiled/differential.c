@@ -37,6 +37,20 @@ static void show(const char *who, const struct rule **rules, size_t count)
 		printf("  %s: %s\n", rules[i]->name, rules[i]->condition_text);
 }
 
+/* What matches must not count as what cannot. */
+static bool all_live(const struct rule_set *set, const struct rule_programs *programs, const struct random_source *s,
+                     enum event_type type, const struct rule **matched, size_t count)
+{
+	struct rule_live live;
+	if (!s->source.note || !rule_programs_live(programs, s->source.note, &live))
+		return true;
+	bool all = count == 0 || live.types[type / 64] >> type % 64 & 1;
+	for (size_t i = 0; i < MIN(rule_set_count(set), 64 * ARRAY_SIZE(live.rules)); i++)
+		for (size_t k = 0; k < count; k++)
+			all &= matched[k] != rule_set_get(set, i) || live.rules[i / 64] >> i % 64 & 1;
+	return all;
+}
+
 static bool judge(struct rng *r, struct rule_set *set, struct rule_programs *programs, struct random_source *processes,
                   struct totals *totals)
 {
@@ -56,6 +70,9 @@ static bool judge(struct rng *r, struct rule_set *set, struct rule_programs *pro
 	size_t expected_count = rule_set_match(set, type, &s->source, &arena, how, expected, RULES_MAX);
 	size_t got_count = rule_programs_match(programs, type, &s->source, &arena, how, got, RULES_MAX);
 	bool equal = same(expected, expected_count, got, got_count);
+	if (rng_below(r, 8) == 0)
+		rule_programs_settle(programs, &s->source, &arena);
+	equal &= all_live(set, programs, s, type, expected, expected_count);
 	if (!equal) {
 		printf("%s, %s\n", s->type, how == MATCH_ALL ? "all" : "first");
 		show("reference", expected, expected_count);
