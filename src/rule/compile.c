@@ -334,12 +334,13 @@ static bool has_all_events(const struct event_set *events)
 	return true;
 }
 
-static void warn_events(struct compiler *c, const struct rule_def *def, const struct event_set *events)
+/* never: that it matches nothing is what the rule says. */
+static void warn_events(struct compiler *c, const struct rule_def *def, const struct event_set *events, bool never)
 {
 	size_t count = events_count(events);
 	if (!def->warn_evttypes)
 		return;
-	if (count == 0) {
+	if (count == 0 && !never) {
 		struct diag *d = place_diag(def->place, c->diags, DIAG_WARNING, "LOAD_NO_EVTTYPE",
 		                            "the rule matches no event type");
 		diag_set_hint(
@@ -381,7 +382,7 @@ static int compile_condition(struct compiler *c, const struct rule_def *def, str
 	cond_events(cond, &e->rule.events);
 	if (parsed.compares_na)
 		warn_na(c, &def->condition);
-	warn_events(c, def, &e->rule.events);
+	warn_events(c, def, &e->rule.events, cond_uses_field(cond, FIELD_EVT_NUM));
 	return 0;
 }
 

@@ -46,7 +46,7 @@ bool cond_eval(const struct cond *cond, const struct field_source *source, struc
  * arena. May be called while others evaluate. Tests that trees share are counted in each of them. */
 uint64_t cond_undecided(const struct cond *cond);
 void cond_events(const struct cond *cond, struct event_set *ret_set);
-/* Does a test ask only for the event's type? Then *ret_holds says what it comes to for that type. */
+/* Is a test the same for all events of a type? Then *ret_holds says what it comes to. */
 bool cond_test_by_type(const struct cond_test *t, const struct event_info *type, bool *ret_holds);
 bool cond_uses_field(const struct cond *cond, enum field_id id);
 bool cond_compares_na(

@@ -283,8 +283,22 @@ static bool test_names_types(const struct cond_test *t)
 	       (t->op == OP_EQ && t->modifier != MODIFIER_ALLOF);
 }
 
+/* Events are counted from 1: evt.num = 0 is how rules say "never", and evt.num >= 0 "always". */
+static bool test_counts_from_0(const struct cond_test *t, bool *ret_holds)
+{
+	if (t->right || t->left->kind != EXPR_FIELD || t->left->ref.id != FIELD_EVT_NUM ||
+	    t->modifier != MODIFIER_NONE || t->literal_count != 1 || !str_equals(t->literals[0].text, "0"))
+		return false;
+	bool holds = t->op == OP_NE || t->op == OP_GT || t->op == OP_GE;
+	*ret_holds = holds;
+	return holds || t->op == OP_EQ || t->op == OP_IN || t->op == OP_LT || t->op == OP_LE;
+}
+
 static bool test_may_match(const struct cond_test *t, bool negated, const struct event_info *info)
 {
+	bool holds;
+	if (test_counts_from_0(t, &holds))
+		return holds != negated;
 	if (!test_names_types(t))
 		return true;
 	/* syscall.type of what is no system call is missing: then only a negation holds. */
@@ -295,6 +309,8 @@ static bool test_may_match(const struct cond_test *t, bool negated, const struct
 
 bool cond_test_by_type(const struct cond_test *t, const struct event_info *type, bool *ret_holds)
 {
+	if (test_counts_from_0(t, ret_holds))
+		return true;
 	if (!test_names_types(t))
 		return false;
 	*ret_holds = test_may_match(t, false, type);

@@ -470,6 +470,22 @@ static void test_types_choose_the_rules(void **state)
 	loaded_done(&l);
 }
 
+/* What rules have in place of conditions that a site may write. */
+static void test_rules_that_never_match_want_no_events(void **state)
+{
+	(void)state;
+	struct loaded l = load_text(RULE("A", "evt.type = open and evt.num = 0")
+	                                    RULE("B", "evt.type = mkdir and not evt.num >= 0")
+	                                            RULE("C", "evt.type = rmdir and (evt.num < 0 or evt.num > 0)"));
+	struct event_set events;
+	assert_loaded(&l);
+	rule_set_events(l.set, &events);
+	assert_false(event_set_has(&events, EVENT_open));
+	assert_false(event_set_has(&events, EVENT_mkdir));
+	assert_true(event_set_has(&events, EVENT_rmdir));
+	loaded_done(&l);
+}
+
 static void test_only_max_are_given_and_all_counted(void **state)
 {
 	(void)state;
@@ -802,6 +818,7 @@ int main(void)
 	        cmocka_unit_test(test_refused_file_leaves_no_trace),
 	        cmocka_unit_test(test_set_that_does_not_compile_matches_nothing),
 	        cmocka_unit_test(test_types_choose_the_rules),
+	        cmocka_unit_test(test_rules_that_never_match_want_no_events),
 	        cmocka_unit_test(test_only_max_are_given_and_all_counted),
 	        cmocka_unit_test(test_matching_without_memory_for_the_cache),
 	        cmocka_unit_test(test_switching_rules),
