@@ -18,19 +18,23 @@
 /* What is known for certain, which is what a program may build on. UNDECIDED: nothing; the event passes. */
 enum sieve_state {
 	SIEVE_UNDECIDED,
-	SIEVE_OPENED, /* a file or directory that had been there before; it has no other names than these */
-	SIEVE_FAILED, /* the call failed; ASKED is the only text */
+	SIEVE_OPENED,    /* a file or directory that had been there before; it has no other names than these */
+	SIEVE_FAILED,    /* it was not opened; ASKED is the only text */
+	SIEVE_DONE,      /* another call, which succeeded */
+	SIEVE_REFUSED,   /* another call, which failed */
+	SIEVE_CONNECTED, /* a TCP or UDP socket was connected or accepted, or is about to be; both ends are known */
 	SIEVE_STATES,
 };
+#define SIEVE_IN(state) (1u << SIEVE_##state)
 
 enum sieve_text {
-#define SIEVE_TEXT(name, field) SIEVE_TEXT_##name,
+#define SIEVE_TEXT(name, field, states) SIEVE_TEXT_##name,
 #include "schema/sieve.def"
 	SIEVE_TEXTS,
 };
 
 enum sieve_number {
-#define SIEVE_NUMBER(name, field) SIEVE_NUMBER_##name,
+#define SIEVE_NUMBER(name, field, states) SIEVE_NUMBER_##name,
 #include "schema/sieve.def"
 	SIEVE_NUMBERS,
 };
@@ -45,7 +49,7 @@ struct sieve_input {
 	__u32 names;   /* 1 or 2; each is judged */
 	__u32 by_file; /* out: an event that is dropped is so for what the file is and how it was opened, not by whom */
 	__u32 unused;
-	__u64 process; /* the serial of what is known of the process; 0: nothing is */
+	__u64 process;                    /* the serial of what is known of the process; 0: nothing is */
 	__u64 live[SIEVE_RULES_MAX / 64]; /* rules that may match for the process, by their number in the set */
 	struct sieve_span texts[SIEVE_NAMES_MAX][SIEVE_TEXTS];
 	__u64 numbers[SIEVE_NUMBERS];
@@ -70,7 +74,7 @@ struct sieve_process {
 	__u32 known;          /* 0: nothing is; all rules may match */
 	__u32 uid, gid, ppid; /* as in events' headers: a thread may have others */
 	__u32 kin_epoch, user_epoch;
-	__u64 serial; /* of this entry: each that is told has another one, from 1 */
+	__u64 serial;                      /* of this entry: each that is told has another one, from 1 */
 	__u64 types[SIEVE_TYPES_MAX / 64]; /* of events that some rule may match */
 	__u64 rules[SIEVE_RULES_MAX / 64];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
  *
- * What opens a file is told to the sieve of its type, and sent only if that lets it pass; see schema/sieve.h. All that is
- * known about the file's names must be true, and all of them: else the sieve is told nothing.
+ * What is sieved is told to the sieve of its type, and sent only if that lets it pass; see schema/sieve.h. All that is told
+ * must be true; and of what opens a file, all names of it: else the sieve is told nothing.
  */
 #ifndef PICKET_BPF_SIEVE_H
 #define PICKET_BPF_SIEVE_H
@@ -270,6 +270,65 @@ __noinline __u64 sieve_fill(struct scratch *s, __u32 path, __u64 flags)
 	return s->sieve.state = SIEVE_FAILED;
 }
 
+/* ---- other calls ---- */
+#define ERRNO_MAX 4095
+#define EINPROGRESS 115
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define SOCK_RAW 3
+
+/* An IPv6 socket may have IPv4 addresses, ::ffff:a.b.c.d. */
+static __always_inline bool sieve_is_mapped(const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	return !words[0] && !words[1] && words[2] == __builtin_bswap32(0xffff);
+}
+
+/* Both ends, if the record has them; who is the client follows from the call. */
+static __always_inline void sieve_fill_connected(struct scratch *s, const struct fd_info *info, bool connects)
+{
+	const struct sock_info *sock = (const void *)(info + 1);
+	__u64 *numbers = s->sieve.numbers;
+
+	if ((info->kind != FD_IPV4 && info->kind != FD_IPV6) || info->flags & FD_F_LISTENING || !sock->remote_port ||
+	    (sock->protocol != IPPROTO_TCP && sock->protocol != IPPROTO_UDP) || sock->type == SOCK_RAW)
+		return;
+	if (info->kind == FD_IPV6 && (sieve_is_mapped(sock->local_addr) || sieve_is_mapped(sock->remote_addr)))
+		return;
+	numbers[SIEVE_NUMBER_IP_VERSION] = info->kind == FD_IPV4 ? 4 : 6;
+	numbers[SIEVE_NUMBER_PROTOCOL] = sock->protocol;
+	numbers[SIEVE_NUMBER_DESCRIPTOR] = info->number;
+	numbers[SIEVE_NUMBER_LOCAL_PORT] = sock->local_port;
+	numbers[SIEVE_NUMBER_REMOTE_PORT] = sock->remote_port;
+	numbers[SIEVE_NUMBER_CLIENT_PORT] = connects ? sock->local_port : sock->remote_port;
+	numbers[SIEVE_NUMBER_SERVER_PORT] = connects ? sock->remote_port : sock->local_port;
+	s->sieve.state = SIEVE_CONNECTED;
+}
+
+__noinline __u64 sieve_fill_call(struct scratch *s, __u32 type)
+{
+	struct event_slot slot;
+	__s64 result;
+
+	if (!s)
+		return SIEVE_UNDECIDED;
+	s->sieve.state = SIEVE_UNDECIDED;
+	s->sieve.names = 1;
+	result = record_header(s)->result;
+	slot = record_header(s)->fd;
+	if (result < -ERRNO_MAX)
+		return SIEVE_UNDECIDED;
+	s->sieve.numbers[SIEVE_NUMBER_RESULT] = result;
+	s->sieve.state = result < 0 ? SIEVE_REFUSED : SIEVE_DONE;
+	if (!slot.offset || (result < 0 && result != -EINPROGRESS))
+		return s->sieve.state;
+	if (type == EVENT_connect || type == EVENT_accept || type == EVENT_accept4)
+		sieve_fill_connected(s, (void *)&s->record[slot.offset & RECORD_MASK], type == EVENT_connect);
+	return s->sieve.state;
+}
+
+/* ---- the program ---- */
 __noinline __u64 sieve_set_live(struct scratch *s)
 {
 	struct sieve_process *p = sieve_by_process ? process_get(bpf_get_current_task_btf()) : NULL;

@@ -362,7 +362,8 @@ static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 ty
 		sieve_fill(s, MEMBER(openat2, name), GET(openat2, flags));
 		break;
 	default:
-		return;
+		sieve_fill_call(s, type);
+		break;
 	}
 	record_sift(ctx, s, type, wanted);
 }

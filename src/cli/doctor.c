@@ -181,18 +181,40 @@ static void add_verdict(const struct sheet *s, const struct findings *f)
 	buf_printf(s->out, "\n%s%s%s\n", ui_code(s->color, code), text, ui_code(s->color, UI_RESET));
 }
 
-static void add_sieve_program(const struct sheet *s, const struct sieve_program *p)
+static void add_types(const struct sieve_program *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->type_count; i++)
+		buf_printf(out, "%s%s", out->length ? " " : "", event_type_info(p->types[i])->name);
+}
+
+static void add_refused(const struct sheet *s, const struct sieve_program *p)
 {
 	_cleanup_(buf_done) struct buf types;
 	buf_init(&types, OUT_BYTES_MAX);
-	for (size_t i = 0; i < p->type_count; i++)
-		buf_printf(&types, "%s%s", i ? " " : "", event_type_info(p->types[i])->name);
-	add_head(s, p->why[0] ? MARK_WEAK : MARK_GOOD, types.data ? types.data : "");
-	if (p->why[0])
-		buf_printf(s->out, "all pass\n");
-	else
-		buf_printf(s->out, "%zu instructions, which this kernel takes\n", p->insn_count);
+	add_types(p, &types);
+	add_head(s, MARK_WEAK, types.data ? types.data : "");
+	buf_printf(s->out, "all pass\n");
 	add_note(s, "refused:", p->why);
+}
+
+static void add_taken(const struct sheet *s, const struct sieve_status *sieve)
+{
+	_cleanup_(buf_done) struct buf types;
+	size_t count = 0, most = 0;
+	buf_init(&types, OUT_BYTES_MAX);
+	for (size_t i = 0; i < sieve->count; i++) {
+		const struct sieve_program *p = &sieve->programs[i];
+		if (p->why[0])
+			continue;
+		add_types(p, &types);
+		most = MAX(most, p->insn_count);
+		count++;
+	}
+	if (count == 0)
+		return;
+	add_head(s, MARK_GOOD, "programs");
+	buf_printf(s->out, "%zu, of up to %zu instructions, which this kernel takes\n", count, most);
+	add_note(s, "by what the event is:", types.data);
 }
 
 static void add_sieve(const struct sheet *s, const struct findings *f)
@@ -201,8 +223,10 @@ static void add_sieve(const struct sheet *s, const struct findings *f)
 	buf_init(&types, OUT_BYTES_MAX);
 	buf_printf(s->out, "\n%sSieve: what the kernel drops because none of %zu rules can match%s\n",
 	           ui_code(s->color, UI_BOLD), f->rule_count, ui_code(s->color, UI_RESET));
+	add_taken(s, &f->sieve);
 	for (size_t i = 0; i < f->sieve.count; i++)
-		add_sieve_program(s, &f->sieve.programs[i]);
+		if (f->sieve.programs[i].why[0])
+			add_refused(s, &f->sieve.programs[i]);
 	for (unsigned type = 1; type < EVENT_TYPE_MAX; type++)
 		if (event_set_has(&f->unsieved, type))
 			buf_printf(&types, "%s%s", types.length ? " " : "", event_type_info(type)->name);

@@ -8,6 +8,7 @@
 #define MEANS_COLUMNS 10
 #define TEXT_COLUMNS_LEAST 30
 #define CODE_COLUMNS 44
+#define STATE_COLUMNS 11
 
 struct look {
 	bool bytecode, color;
@@ -124,8 +125,8 @@ static void add_formulas(const struct look *l, const struct rule_explanation *e)
 
 static void add_wrapped_item(const struct look *l, const char *label, struct str text)
 {
-	unsigned column = 2 * INDENT + 9;
-	buf_printf(l->out, "%*s%-9s", 2 * INDENT, "", label);
+	unsigned column = 2 * INDENT + STATE_COLUMNS;
+	buf_printf(l->out, "%*s%-*s", 2 * INDENT, "", STATE_COLUMNS, label);
 	ui_add_wrapped(text, column, column, MAX(l->width, column + TEXT_COLUMNS_LEAST), l->out);
 	buf_add_char(l->out, '\n');
 }
@@ -134,7 +135,7 @@ static void add_open(const struct look *l, const struct rule_sieve_case *c)
 {
 	for (size_t i = 0; i < c->open_count; i++) {
 		buf_printf(l->out, "%s", ui_code(l->color, UI_DIM));
-		add_wrapped_item(l, i == 0 ? "open" : "", c->open[i]);
+		add_wrapped_item(l, i == 0 ? "undecided" : "", c->open[i]);
 		buf_printf(l->out, "%s", ui_code(l->color, UI_RESET));
 	}
 }
@@ -142,6 +143,8 @@ static void add_open(const struct look *l, const struct rule_sieve_case *c)
 static void add_case(const struct look *l, const char *name, const struct rule_sieve_case *c)
 {
 	switch (c->fate) {
+	case RULE_SIEVE_NONE:
+		return;
 	case RULE_SIEVE_NEVER:
 		add_wrapped_item(l, name, STR("nothing passes: it cannot match"));
 		break;
@@ -361,6 +364,8 @@ static void json_sieve(struct json *j, const struct rule_sieve_part *part)
 		json_text(j, part->types[i]);
 	json_end_array(j);
 	for (unsigned state = 0; state < RULE_SIEVE_STATES; state++) {
+		if (part->cases[state].fate == RULE_SIEVE_NONE)
+			continue;
 		json_key(j, rule_sieve_state_name(state));
 		json_case(j, &part->cases[state]);
 	}

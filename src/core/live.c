@@ -171,15 +171,25 @@ void live_end(struct live *l)
 	l->ended = true;
 }
 
+/* What guests want beside the rules, unless nothing at all is kept back meanwhile. */
+static struct event_set kept_events(const struct live *l)
+{
+	struct event_set kept = {0};
+	for (size_t guest = 0; guest < LIVE_GUESTS; guest++)
+		if (!l->wishes[guest].all)
+			event_set_add_all(&kept, &l->wishes[guest].events);
+	return kept;
+}
+
 static int set_wanted(struct live *l)
 {
-	struct event_set wanted = l->events;
+	struct event_set wanted = l->events, kept = kept_events(l);
 	_Static_assert(ARRAY_SIZE(wanted.bits) == 4, "loader_set_events() takes four words");
 	for (size_t guest = 0; guest < LIVE_GUESTS; guest++)
 		event_set_add_all(&wanted, &l->wishes[guest].events);
 	for (size_t i = 0; i < ARRAY_SIZE(wanted.bits); i++)
 		wanted.bits[i] &= ~l->shed.bits[i];
-	return loader_set_events(l->loader, wanted.bits);
+	return loader_set_events(l->loader, wanted.bits, kept.bits);
 }
 
 int live_shed_events(struct live *l, const struct event_set *events)
@@ -208,15 +218,13 @@ int live_set_events(struct live *l, const struct event_set *events)
 
 int live_set_wish(struct live *l, enum live_guest guest, const struct live_wish *wish)
 {
-	struct event_set kept = {0};
 	bool writes = false, all = false;
 	l->wishes[guest] = wish ? *wish : (struct live_wish){.all = false};
 	for (size_t i = 0; i < LIVE_GUESTS; i++) {
 		writes = writes || l->wishes[i].writes;
 		all = all || l->wishes[i].all;
-		if (!l->wishes[i].all) /* else nothing is kept back meanwhile */
-			event_set_add_all(&kept, &l->wishes[i].events);
 	}
+	struct event_set kept = kept_events(l);
 	narrow_keep(&l->narrow, &kept);
 	loader_keep_writes(l->loader, writes);
 	loader_pause_sieve(l->loader, all);

@@ -54,7 +54,7 @@ int live_run_time(void *live, uint64_t *ret_ns) must_check; /* of the sensors in
 /* Who wants events beside the rules that judge. events: NULL: none any more. */
 enum live_guest { LIVE_SHADOW, LIVE_RECENT, LIVE_RECENT_WINDOW, LIVE_GUESTS };
 struct live_wish {
-	struct event_set events; /* are made also if no rule wants them, and told of every process */
+	struct event_set events; /* are made also if no rule wants them, of every process, past the sieve */
 	bool writes;             /* what opens a file for writing passes the sieve */
 	bool all;                /* nothing is sieved */
 };

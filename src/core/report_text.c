@@ -323,22 +323,17 @@ static void add_counters(const struct painter *p, const cJSON *root)
 	}
 }
 
-/* Types of events that one program decides about, and its size, or why they all pass. */
-static void add_sieve_program(const struct painter *p, const cJSON *program)
+/* Types of events that all pass, and why. */
+static void add_refused(const struct painter *p, const cJSON *program)
 {
 	const cJSON *types = cJSON_GetObjectItemCaseSensitive(program, "types"), *item;
-	const cJSON *refused = cJSON_GetObjectItemCaseSensitive(program, "refused");
 	label(p, "");
 	cJSON_ArrayForEach (item, types) {
 		add_text(p, cJSON_IsString(item) ? item->valuestring : "?", 0);
 		buf_add_char(p->out, ' ');
 	}
-	if (!cJSON_IsString(refused)) {
-		buf_printf(p->out, "%s%.0f instructions%s\n", dim(p), number_of(program, "instructions"), plain(p));
-		return;
-	}
 	buf_printf(p->out, "%sall pass: ", bad(p));
-	add_text(p, refused->valuestring, 0);
+	add_text(p, text_of(program, "refused"), 0);
 	buf_printf(p->out, "%s\n", plain(p));
 }
 
@@ -350,9 +345,11 @@ static void add_sieve(const struct painter *p, const cJSON *root)
 	if (!sieve)
 		return;
 	label(p, "sieve");
-	buf_printf(p->out, "%.0f events dropped in the kernel\n", number_of(counters, "sieved"));
+	buf_printf(p->out, "%.0f events dropped in the kernel, by %d programs\n", number_of(counters, "sieved"),
+	           cJSON_GetArraySize(programs));
 	cJSON_ArrayForEach (item, programs)
-		add_sieve_program(p, item);
+		if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(item, "refused")))
+			add_refused(p, item);
 }
 
 static void add_outputs(const struct painter *p, const cJSON *root)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "enrich/enrich.h"
 
 struct made {
 	struct rule_sieve *sieves[SIEVE_PROGRAMS_MAX]; /* of the program of the same index */
@@ -26,32 +27,27 @@ static bool sieve_equal(const struct rule_sieve *a, const struct rule_sieve *b)
 	return equal;
 }
 
-static void program_add_type(struct sieve_program *p, enum event_type type)
-{
-	if (p->type_count < SIEVE_PROGRAMS_MAX)
-		p->types[p->type_count++] = type;
-}
-
 /* Rules that are about several types often come to the same program for each. */
 static void make_type(enum event_type type, const struct rule_programs *programs, struct sieve_status *status,
                       struct made *made)
 {
 	struct rule_sieve *s = NULL;
-	int r = rule_programs_sieve(programs, type, &s);
+	int r = enrich_needs(type) ? -EOPNOTSUPP : rule_programs_sieve(programs, type, &s);
 	if (r == -EOPNOTSUPP || status->count == SIEVE_PROGRAMS_MAX) {
 		rule_sieve_free(s);
 		return;
 	}
 	for (size_t i = 0; r == 0 && i < status->count; i++) {
-		if (made->sieves[i] && sieve_equal(made->sieves[i], s)) {
-			program_add_type(&status->programs[i], type);
+		struct sieve_program *p = &status->programs[i];
+		if (made->sieves[i] && p->type_count < SIEVE_PROGRAM_TYPES_MAX && sieve_equal(made->sieves[i], s)) {
+			p->types[p->type_count++] = type;
 			rule_sieve_free(s);
 			return;
 		}
 	}
 	struct sieve_program *p = &status->programs[status->count];
 	made->sieves[status->count++] = s;
-	program_add_type(p, type);
+	p->types[p->type_count++] = type;
 	p->insn_count = s ? s->insn_count : 0;
 	if (r == 0)
 		r = rule_sieve_verify(s);
@@ -61,16 +57,29 @@ static void make_type(enum event_type type, const struct rule_programs *programs
 		snprintf(p->why, sizeof(p->why), "%s", strerror(-r));
 }
 
-/* l: NULL: only tried. */
-static void load(struct loader *l, struct sieve_program *p, const struct rule_sieve *s)
+/* Into the loader, or only to be tried. */
+struct place {
+	struct loader *loader;
+	const struct loader_sieve_trial *trial;
+	int error; /* why nothing can be tried */
+};
+
+static int place_load(const struct place *place, struct sieve_program *p, const struct loader_sieve *s)
+{
+	if (place->error < 0)
+		return place->error;
+	return place->trial ? loader_sieve_try(place->trial, s, p->why, sizeof(p->why))
+	                    : loader_set_sieve(place->loader, p->types, p->type_count, s, p->why, sizeof(p->why));
+}
+
+static void load(const struct place *place, struct sieve_program *p, const struct rule_sieve *s)
 {
 	struct loader_sieve_table tables[LOADER_SIEVE_TABLES_MAX];
 	_Static_assert(LOADER_SIEVE_TABLES_MAX == RULE_SIEVE_TABLES_MAX, "both say how many tables a sieve may have");
 	for (size_t i = 0; i < s->table_count; i++)
 		tables[i] = (struct loader_sieve_table){s->tables[i].data, s->tables[i].bytes};
 	const struct loader_sieve loaded = {s->insns, s->insn_count, tables, s->table_count};
-	int r = l ? loader_set_sieve(l, p->types, p->type_count, &loaded, p->why, sizeof(p->why))
-	          : loader_try_sieve(&loaded, p->why, sizeof(p->why));
+	int r = place_load(place, p, &loaded);
 	if (r < 0 && !p->why[0])
 		snprintf(p->why, sizeof(p->why), "%s", strerror(-r));
 }
@@ -84,7 +93,8 @@ void sieve_remove(struct loader *l)
 	(void)!loader_set_sieve(l, types, EVENT_TYPE_MAX - 1, NULL, why, sizeof(why));
 }
 
-static void make_and_load(struct loader *l, const struct rule_programs *programs, struct sieve_status *ret_status)
+static void make_and_load(const struct place *place, const struct rule_programs *programs,
+                          struct sieve_status *ret_status)
 {
 	_cleanup_(made_free) struct made made = {0};
 	uint64_t begin = clock_monotonic_ns();
@@ -93,19 +103,23 @@ static void make_and_load(struct loader *l, const struct rule_programs *programs
 		make_type(type, programs, ret_status, &made);
 	for (size_t i = 0; i < ret_status->count; i++)
 		if (made.sieves[i] && !ret_status->programs[i].why[0])
-			load(l, &ret_status->programs[i], made.sieves[i]);
+			load(place, &ret_status->programs[i], made.sieves[i]);
 	ret_status->load_ns = clock_monotonic_ns() - begin;
 }
 
 void sieve_install(struct loader *l, const struct rule_programs *programs, struct sieve_status *ret_status)
 {
 	sieve_remove(l);
-	make_and_load(l, programs, ret_status);
+	make_and_load(&(struct place){.loader = l}, programs, ret_status);
 }
 
 void sieve_try(const struct rule_programs *programs, struct sieve_status *ret_status)
 {
-	make_and_load(NULL, programs, ret_status);
+	struct loader_sieve_trial trial;
+	int r = loader_sieve_trial_begin(&trial);
+	make_and_load(&(struct place){.trial = &trial, .error = r}, programs, ret_status);
+	if (r == 0)
+		loader_sieve_trial_end(&trial);
 }
 
 static void report_program(const struct sieve_program *p, struct json *out)

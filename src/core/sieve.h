@@ -11,9 +11,10 @@
 #include "rule/rule.h"
 
 /* A program, and the types of events that it decides about. */
-#define SIEVE_PROGRAMS_MAX 8
+#define SIEVE_PROGRAMS_MAX 64
+#define SIEVE_PROGRAM_TYPES_MAX 32
 struct sieve_program {
-	unsigned types[SIEVE_PROGRAMS_MAX];
+	unsigned types[SIEVE_PROGRAM_TYPES_MAX];
 	size_t type_count;
 	size_t insn_count;
 	char why[256]; /* refused, so that all events of these types pass: why; "": it sieves */

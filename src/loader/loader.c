@@ -41,7 +41,7 @@ struct loader {
 	struct sieve_place sieve_place;
 	bool sieved[EVENT_TYPE_MAX]; /* types with a program */
 	bool paused;                 /* which nevertheless all pass */
-	uint64_t wanted[4];          /* bit per event type */
+	uint64_t wanted[4], kept[4]; /* bit per event type */
 	uint64_t told;               /* of processes, so many times */
 };
 
@@ -336,7 +336,8 @@ void loader_free(struct loader *l)
 static uint8_t how_wanted(const struct loader *l, uint32_t type)
 {
 	if (event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1)
-		return l->sieved[type] && !l->paused ? WANTED_SIEVED : WANTED_ALL;
+		return l->sieved[type] && !l->paused && !(l->kept[type / 64] >> (type % 64) & 1) ? WANTED_SIEVED
+		                                                                                 : WANTED_ALL;
 	bool opens = type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
 	return opens && l->bpf->bss->sieve_keeps_writes && l->sieve_place.attach_btf_id ? WANTED_WRITES : 0;
 }
@@ -346,9 +347,10 @@ static void set_wanted(struct loader *l, uint32_t type)
 	l->bpf->bss->event_wanted[type] = how_wanted(l, type);
 }
 
-int loader_set_events(struct loader *l, const uint64_t bits[4])
+int loader_set_events(struct loader *l, const uint64_t wanted[4], const uint64_t kept[4])
 {
-	memcpy(l->wanted, bits, sizeof(l->wanted));
+	memcpy(l->wanted, wanted, sizeof(l->wanted));
+	memcpy(l->kept, kept, sizeof(l->kept));
 	for (uint32_t type = 1; type < EVENT_TYPE_MAX; type++)
 		set_wanted(l, type);
 	return 0;

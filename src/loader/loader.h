@@ -33,8 +33,9 @@ int loader_new(const struct loader_options *options, struct loader **ret_loader,
         must_check;
 void loader_free(struct loader *l); /* detaches all */
 
-/* Which events are to be made: bit per event type (struct event_set's bits, 4 words). State events are made anyway. */
-int loader_set_events(struct loader *l, const uint64_t bits[4]) must_check;
+/* Which events are to be made, and which of these pass whatever their sieve says: bit per event type (struct event_set's
+ * bits, 4 words). State events are made anyway. */
+int loader_set_events(struct loader *l, const uint64_t wanted[4], const uint64_t kept[4]) must_check;
 /* ---- the sieve: programs made of rules that drop events before they are sent ---- */
 #define LOADER_SIEVE_TABLES_MAX 8
 struct loader_sieve_table {
@@ -53,7 +54,14 @@ struct loader_sieve {
 int loader_set_sieve(struct loader *l, const unsigned *types, size_t count, const struct loader_sieve *sieve,
                      char *reterr_why, size_t size) must_check;
 /* Does this kernel take it? Loaded, attached to nothing, and gone again. Returns as loader_set_sieve(). */
-int loader_try_sieve(const struct loader_sieve *sieve, char *reterr_why, size_t size) must_check;
+struct loader_sieve_trial {
+	int scratches, programs; /* maps */
+	int hook;
+};
+int loader_sieve_trial_begin(struct loader_sieve_trial *ret_trial) must_check; /* 0; -EOPNOTSUPP; -errno */
+int loader_sieve_try(const struct loader_sieve_trial *t, const struct loader_sieve *sieve, char *reterr_why,
+                     size_t size) must_check;
+void loader_sieve_trial_end(struct loader_sieve_trial *t);
 /* While it is paused all events that are wanted pass; what was loaded stays, and so does what is known of processes. */
 void loader_pause_sieve(struct loader *l, bool paused);
 /* What opens a file for writing passes, whatever the sieve says. */

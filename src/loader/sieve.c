@@ -168,17 +168,30 @@ int sieve_load(const struct sieve_place *place, const struct loader_sieve *s, ch
 	return again;
 }
 
-int loader_try_sieve(const struct loader_sieve *s, char *reterr_why, size_t size)
+int loader_sieve_trial_begin(struct loader_sieve_trial *ret_trial)
 {
-	_cleanup_(base_close_fd) int scratches = -1, programs = -1, program = -1;
-	int hook = libbpf_find_vmlinux_btf_id("sys_exit", BPF_TRACE_RAW_TP);
-	if (hook < 0)
+	struct loader_sieve_trial t = {-1, -1, libbpf_find_vmlinux_btf_id("sys_exit", BPF_TRACE_RAW_TP)};
+	if (t.hook < 0)
 		return -EOPNOTSUPP;
-	scratches = bpf_map_create(BPF_MAP_TYPE_ARRAY, "scratches", 4, SCRATCH_BYTES, 1, NULL);
-	programs = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "sieves", 4, 4, SIEVE_DROP + 1, NULL);
-	if (scratches < 0 || programs < 0)
-		return -errno;
-	const struct sieve_place place = {scratches, programs, hook};
-	program = sieve_load(&place, s, reterr_why, size);
+	t.scratches = bpf_map_create(BPF_MAP_TYPE_ARRAY, "scratches", 4, SCRATCH_BYTES, 1, NULL);
+	t.programs = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "sieves", 4, 4, SIEVE_DROP + 1, NULL);
+	int r = t.scratches < 0 || t.programs < 0 ? -errno : 0;
+	if (r < 0)
+		loader_sieve_trial_end(&t);
+	else
+		*ret_trial = t;
+	return r;
+}
+
+void loader_sieve_trial_end(struct loader_sieve_trial *t)
+{
+	base_close_fd(&t->scratches);
+	base_close_fd(&t->programs);
+}
+
+int loader_sieve_try(const struct loader_sieve_trial *t, const struct loader_sieve *s, char *reterr_why, size_t size)
+{
+	const struct sieve_place place = {t->scratches, t->programs, t->hook};
+	_cleanup_(base_close_fd) int program = sieve_load(&place, s, reterr_why, size);
 	return program < 0 ? program : 0;
 }

@@ -244,10 +244,18 @@ struct rule_part {
 	uint64_t pattern_bound; /* instructions of seeking what the rule asks for, shared with others or not */
 };
 /* What the kernel decides of a rule before an event is sent, by what has become of the call. */
-enum rule_sieve_state { RULE_SIEVE_OPENED, RULE_SIEVE_FAILED, RULE_SIEVE_STATES };
+enum rule_sieve_state {
+	RULE_SIEVE_OPENED,
+	RULE_SIEVE_FAILED,
+	RULE_SIEVE_DONE,
+	RULE_SIEVE_REFUSED,
+	RULE_SIEVE_CONNECTED,
+	RULE_SIEVE_STATES,
+};
 const char *rule_sieve_state_name(enum rule_sieve_state state); /* "opened" … */
 struct rule_sieve_case {
 	enum rule_sieve_fate {
+		RULE_SIEVE_NONE,    /* nothing of the kind becomes of such an event */
 		RULE_SIEVE_NEVER,   /* it cannot match: it lets nothing pass */
 		RULE_SIEVE_DECIDES, /* by a condition */
 		RULE_SIEVE_ALWAYS,  /* it lets everything pass */

@@ -14,6 +14,11 @@
 
 /* ---- what fields are in a state ---- */
 
+static bool is_plain_field(const struct expr *e, enum field_id id)
+{
+	return e->kind == EXPR_FIELD && e->ref.id == id && !e->ref.has_index && !e->ref.has_key;
+}
+
 /* Those with the same value in all events. */
 static const struct sieve_constant {
 	enum sieve_state state;
@@ -50,6 +55,9 @@ static const struct sieve_constant {
         CONSTANT_NUMBER(FAILED, FD_NUM, -1),
         CONSTANT_BOOL(FAILED, EVT_FAILED, true),
         CONSTANT_BOOL(FAILED, EVT_IS_OPEN_CREATE, false),
+        CONSTANT_TEXT(DONE, EVT_RES, "SUCCESS"),
+        CONSTANT_BOOL(DONE, EVT_FAILED, false),
+        CONSTANT_BOOL(REFUSED, EVT_FAILED, true),
 };
 
 /* Numbers between bounds, both included. */
@@ -58,30 +66,42 @@ static const struct sieve_range {
 	enum field_id field;
 	int64_t least, most;
 } ranges[] = {
-        {SIEVE_OPENED, FIELD_EVT_RAWRES, 0, INT32_MAX},
-        {SIEVE_OPENED, FIELD_FD_NUM, 0, INT32_MAX},
-        {SIEVE_FAILED, FIELD_EVT_RAWRES, -4095, -1},
+        {SIEVE_OPENED, FIELD_EVT_RAWRES, 0, INT32_MAX}, {SIEVE_OPENED, FIELD_FD_NUM, 0, INT32_MAX},
+        {SIEVE_FAILED, FIELD_EVT_RAWRES, -4095, -1},    {SIEVE_DONE, FIELD_EVT_RAWRES, 0, INT64_MAX},
+        {SIEVE_REFUSED, FIELD_EVT_RAWRES, -4095, -1},
 };
 
-static const enum field_id text_fields[SIEVE_TEXTS] = {
-#define SIEVE_TEXT(name, field) [SIEVE_TEXT_##name] = FIELD_##field,
+#define FIELD_NONE FIELD_COUNT
+/* What a program is told, and in which states. */
+struct told {
+	enum field_id field;
+	unsigned states; /* SIEVE_IN() */
+};
+static const struct told texts[SIEVE_TEXTS] = {
+#define SIEVE_TEXT(name, field, states) [SIEVE_TEXT_##name] = {FIELD_##field, states},
+#include "schema/sieve.def"
+};
+static const struct told numbers[SIEVE_NUMBERS] = {
+#define SIEVE_NUMBER(name, field, states) [SIEVE_NUMBER_##name] = {FIELD_##field, states},
 #include "schema/sieve.def"
 };
 
-static const enum field_id number_fields[SIEVE_NUMBERS] = {
-#define SIEVE_NUMBER(name, field) [SIEVE_NUMBER_##name] = FIELD_##field,
+static bool is_told(const struct told *t, enum sieve_state state, const struct expr *e)
+{
+	return t->states >> state & 1 && is_plain_field(e, t->field);
+}
+
+/* Texts that follow from a number. */
+static const struct sieve_word {
+	enum sieve_number number;
+	int32_t value;
+	enum field_id field;
+	struct value text;
+} words[] = {
+#define SIEVE_WORD(name, number, field, text) \
+	{SIEVE_NUMBER_##name, number, FIELD_##field, {.kind = VALUE_STR, .str = {text, sizeof(text) - 1}}},
 #include "schema/sieve.def"
 };
-
-static bool text_is_known(enum sieve_state state, enum sieve_text text)
-{
-	return state != SIEVE_FAILED || text == SIEVE_TEXT_ASKED;
-}
-
-static bool number_is_known(enum sieve_state state, enum sieve_number number)
-{
-	return state != SIEVE_FAILED || number != SIEVE_NUMBER_DEVICE;
-}
 
 static const struct value *constant_find(enum sieve_state state, const struct field_ref *ref)
 {
@@ -96,7 +116,8 @@ static const struct value *constant_find(enum sieve_state state, const struct fi
 struct constant_source {
 	struct field_source source;
 	enum sieve_state state;
-	bool known; /* all that was asked for is constant */
+	const struct value *word; /* what the only field is; NULL: it is not about one */
+	bool known;               /* all that was asked for is constant */
 };
 
 static void constant_get(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
@@ -104,7 +125,7 @@ static void constant_get(const struct field_source *source, const struct field_r
 {
 	(void)arena;
 	const struct constant_source *s = (const struct constant_source *)source;
-	const struct value *v = constant_find(s->state, ref);
+	const struct value *v = s->word ? s->word : constant_find(s->state, ref);
 	*ret_value = v ? *v : (struct value){.kind = VALUE_NULL};
 }
 
@@ -122,7 +143,7 @@ static enum truth truth_of(bool holds)
 
 static enum truth atom_by_constants(struct sieve *s, enum sieve_state state, struct cond_test *t)
 {
-	struct constant_source source = {{.get = constant_get}, state, true};
+	struct constant_source source = {{.get = constant_get}, state, NULL, true};
 	expr_each_field(t->left, constant_note, &source);
 	if (t->right)
 		expr_each_field(t->right, constant_note, &source);
@@ -186,16 +207,10 @@ static bool asks_for_empty(const struct atom *a)
 	return a->test->op == OP_EXISTS || a->test->op == OP_NE;
 }
 
-static bool is_plain_field(const struct expr *e, enum field_id id)
-{
-	return e->kind == EXPR_FIELD && e->ref.id == id && !e->ref.has_index && !e->ref.has_key;
-}
-
 bool sieve_atom_text(enum sieve_state state, const struct atom *a, enum sieve_text *ret_text)
 {
 	for (unsigned i = 0; i < SIEVE_TEXTS && a->kind == ATOM_TEXT; i++) {
-		if (text_is_known(state, i) && is_plain_field(a->test->left, text_fields[i]) &&
-		    !(i == SIEVE_TEXT_FILENAME && asks_for_empty(a))) {
+		if (is_told(&texts[i], state, a->test->left) && !(i == SIEVE_TEXT_FILENAME && asks_for_empty(a))) {
 			*ret_text = i;
 			return true;
 		}
@@ -219,7 +234,7 @@ bool sieve_atom_glob(enum sieve_state state, const struct atom *a, enum sieve_te
 		return false;
 	size_t length = sieve_glob_begin(t->operands[0].value.str).length;
 	for (unsigned i = 0; i < SIEVE_TEXTS && length > 0 && length <= PATTERN_BYTES_MAX; i++) {
-		if (text_is_known(state, i) && is_plain_field(t->left, text_fields[i])) {
+		if (is_told(&texts[i], state, t->left)) {
 			*ret_text = i;
 			return true;
 		}
@@ -230,7 +245,7 @@ bool sieve_atom_glob(enum sieve_state state, const struct atom *a, enum sieve_te
 bool sieve_atom_number(enum sieve_state state, const struct atom *a, enum sieve_number *ret_number)
 {
 	for (unsigned i = 0; i < SIEVE_NUMBERS && a->kind == ATOM_NUMBER; i++) {
-		if (number_is_known(state, i) && is_plain_field(a->test->left, number_fields[i])) {
+		if (is_told(&numbers[i], state, a->test->left)) {
 			*ret_number = i;
 			return true;
 		}
@@ -238,13 +253,46 @@ bool sieve_atom_number(enum sieve_state state, const struct atom *a, enum sieve_
 	return false;
 }
 
+bool sieve_atom_word(enum sieve_state state, const struct atom *a, size_t *word)
+{
+	for (; *word < ARRAY_SIZE(words) && !a->process && !a->test->right; (*word)++)
+		if (numbers[words[*word].number].states >> state & 1 &&
+		    is_plain_field(a->test->left, words[*word].field))
+			return true;
+	return false;
+}
+
+bool sieve_word_holds(struct sieve *s, enum sieve_state state, const struct atom *a, size_t word,
+                      enum sieve_number *ret_number, int32_t *ret_value)
+{
+	struct constant_source source = {{.get = constant_get}, state, &words[word].text, true};
+	*ret_number = words[word].number;
+	*ret_value = words[word].value;
+	return cond_test_holds(a->test, &source.source, &s->arena, NULL);
+}
+
 /* How an atom is decided: here, by the program when it runs, or not at all. */
 enum atom_fate { FATE_FALSE, FATE_TRUE, FATE_PROGRAM, FATE_UNKNOWN };
+
+/* word: the first that is about it. */
+static enum atom_fate fate_by_words(struct sieve *s, enum sieve_state state, const struct atom *a, size_t word)
+{
+	enum sieve_number number;
+	int32_t value;
+	bool all = true, any = false;
+	for (; sieve_atom_word(state, a, &word); word++) {
+		bool holds = sieve_word_holds(s, state, a, word, &number, &value);
+		all &= holds;
+		any |= holds;
+	}
+	return all ? FATE_TRUE : any ? FATE_PROGRAM : FATE_FALSE;
+}
 
 static enum atom_fate atom_fate(struct sieve *s, enum sieve_state state, const struct atom *a, bool scans)
 {
 	enum sieve_text text;
 	enum sieve_number number;
+	size_t word = 0;
 	if (a->process)
 		return FATE_UNKNOWN;
 	if (a->test->left == s->plan->name) /* stands beside a test of fd.directory, which is at hand here */
@@ -254,6 +302,8 @@ static enum atom_fate atom_fate(struct sieve *s, enum sieve_state state, const s
 		truth = atom_by_range(state, a);
 	if (truth != TRUTH_OPEN)
 		return truth == TRUTH_TRUE ? FATE_TRUE : FATE_FALSE;
+	if (sieve_atom_word(state, a, &word))
+		return fate_by_words(s, state, a, word);
 	bool is_text = sieve_atom_text(state, a, &text);
 	if (!is_text && !sieve_atom_number(state, a, &number))
 		return FATE_UNKNOWN;
@@ -373,7 +423,6 @@ static int state_prepare(struct sieve *s, enum sieve_state state, const struct r
 		if (r < 0)
 			return r;
 		rule.seeks = formula_seeks(s, rule.exact);
-		to->passes |= rule.exact->kind == FORMULA_TRUE;
 		if (rule.exact->kind != FORMULA_FALSE)
 			to->rules[to->count++] = rule;
 	}
@@ -382,9 +431,29 @@ static int state_prepare(struct sieve *s, enum sieve_state state, const struct r
 
 /* ---- from outside ---- */
 
-static bool type_is_sieved(enum event_type type)
+/* What may become of events of a type. Nothing: the tables of processes need all of them, or it is no system call. */
+static unsigned states_of(enum event_type type)
 {
-	return type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
+	const struct event_info *info = event_type_info(type);
+	if (info->state || info->own || info->arg_count == 0 || info->args[0].kind != ARG_RESULT)
+		return 0;
+	switch (type) {
+	case EVENT_open:
+	case EVENT_openat:
+	case EVENT_openat2:
+		return SIEVE_IN(OPENED) | SIEVE_IN(FAILED);
+	case EVENT_connect:
+	case EVENT_accept:
+	case EVENT_accept4:
+		return SIEVE_IN(DONE) | SIEVE_IN(REFUSED) | SIEVE_IN(CONNECTED);
+	default:
+		return SIEVE_IN(DONE) | SIEVE_IN(REFUSED);
+	}
+}
+
+bool sieve_has_state(const struct sieve *s, enum sieve_state state)
+{
+	return s->possible >> state & 1;
 }
 
 void sieve_done(struct sieve *s)
@@ -393,11 +462,17 @@ void sieve_done(struct sieve *s)
 	code_done(&s->code);
 }
 
+/* Rules that are true may still not match the process. */
 static bool decides_anything(const struct sieve *s)
 {
-	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES; state++)
-		if (!s->states[state].passes)
+	for (unsigned state = 0; state < SIEVE_STATES; state++) {
+		const struct sieve_rules *rules = &s->states[state];
+		bool decides = rules->count == 0;
+		for (size_t i = 0; i < rules->count; i++)
+			decides |= rules->rules[i].exact->kind != FORMULA_TRUE;
+		if (sieve_has_state(s, state) && decides)
 			return true;
+	}
 	return false;
 }
 
@@ -427,13 +502,14 @@ int sieve_prepare(struct sieve *s, const struct rule_programs *p, enum event_typ
 	struct program_parts parts;
 	int r = 0;
 	program_parts_get(p, &parts);
-	*s = (struct sieve){.plan = parts.plan};
+	*s = (struct sieve){.plan = parts.plan, .possible = states_of(type)};
 	code_init(&s->code, false);
 	arena_init(&s->arena, SIEVE_BYTES_MAX);
-	if (!type_is_sieved(type))
+	if (!s->possible || rules.count == 0)
 		return -EOPNOTSUPP;
-	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES && r == 0; state++)
-		r = state_prepare(s, state, parts.set, &rules, formulas);
+	for (unsigned state = 0; state < SIEVE_STATES && r == 0; state++)
+		if (sieve_has_state(s, state))
+			r = state_prepare(s, state, parts.set, &rules, formulas);
 	return r;
 }
 

@@ -20,12 +20,12 @@ struct sieve_rule {
 struct sieve_rules {
 	struct sieve_rule *rules; /* those that are not false */
 	size_t count;
-	bool passes; /* one is true, unless it is for what is known of the process */
 };
 
 struct sieve {
 	const struct plan *plan;
 	struct arena arena;
+	unsigned possible; /* states, SIEVE_IN() */
 	struct sieve_rules states[SIEVE_STATES];
 	struct code code;
 	struct rule_sieve_table tables[RULE_SIEVE_TABLES_MAX];
@@ -36,11 +36,18 @@ struct sieve {
  * s: sieve_done(), also on failure. */
 int sieve_prepare(struct sieve *s, const struct rule_programs *p, enum event_type type) must_check;
 void sieve_done(struct sieve *s);                                                       /* also for _cleanup_ */
+bool sieve_has_state(const struct sieve *s, enum sieve_state state);                    /* may its events be in it? */
 bool sieve_atom_is_open(struct sieve *s, enum sieve_state state, const struct atom *a); /* nothing is known of it */
 
 /* Does the program decide the atom, by that text or number? */
 bool sieve_atom_text(enum sieve_state state, const struct atom *a, enum sieve_text *ret_text);
 bool sieve_atom_number(enum sieve_state state, const struct atom *a, enum sieve_number *ret_number);
+
+/* Or by a number that its field follows from: each word, from *word on, that says what the field is for one value. Does the
+ * atom hold for that? */
+bool sieve_atom_word(enum sieve_state state, const struct atom *a, size_t *word);
+bool sieve_word_holds(struct sieve *s, enum sieve_state state, const struct atom *a, size_t word,
+                      enum sieve_number *ret_number, int32_t *ret_value);
 
 /* Or a pattern with wildcards, by how it begins: may it hold? Only where it must hold for a rule to match. */
 bool sieve_atom_glob(enum sieve_state state, const struct atom *a, enum sieve_text *ret_text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A sieve's program. For each state that the sensor may tell, a function judges one of the file's names:
+ * A sieve's program. For each state that the sensor may tell of the type, a function judges one of the file's names:
  *
  *	compare the texts' beginnings and ends with all patterns
  *	for each rule that seeks nothing inside texts: may it match? pass
@@ -63,10 +63,30 @@ static void write_text(struct writer *w, const struct atom *a, const struct exit
 	code_jump_unless_next(w->code, a->negated ? e->yes : e->no, e->next);
 }
 
-static void write_number(struct writer *w, const struct atom *a, enum sieve_number number, const struct exits *e)
+/* To r1. */
+static void load_number(struct writer *w, enum sieve_number number)
 {
 	load_input(w->code, BPF_DW, 1, 7, offsetof(struct sieve_input, numbers) + 8 * (size_t)number);
+}
+
+static void write_number(struct writer *w, const struct atom *a, enum sieve_number number, const struct exits *e)
+{
+	load_number(w, number);
 	code_compare_literals(w->code, a->test, e->yes);
+	code_jump_unless_next(w->code, e->no, e->next);
+}
+
+/* word: the first of those that say what the atom's field may be. */
+static void write_words(struct writer *w, const struct atom *a, size_t word, const struct exits *e)
+{
+	enum sieve_number number;
+	int32_t value;
+	for (; sieve_atom_word(w->state, a, &word); word++) {
+		if (!sieve_word_holds(w->sieve, w->state, a, word, &number, &value))
+			continue;
+		load_number(w, number);
+		code_jump_if(w->code, BPF_JEQ, 1, value, e->yes);
+	}
 	code_jump_unless_next(w->code, e->no, e->next);
 }
 
@@ -75,8 +95,11 @@ static void write_atom(void *userdata, uint32_t atom, const struct exits *e)
 	struct writer *w = userdata;
 	const struct atom *a = &w->sieve->plan->atoms[atom];
 	enum sieve_number number;
+	size_t word = 0;
 	if (sieve_atom_number(w->state, a, &number))
 		write_number(w, a, number, e);
+	else if (sieve_atom_word(w->state, a, &word))
+		write_words(w, a, word, e);
 	else
 		write_text(w, a, e);
 }
@@ -121,7 +144,8 @@ static void note_bits(struct writer *w, const struct formula *f)
 {
 	if (f->kind == FORMULA_ATOM) {
 		const struct atom *a = &w->sieve->plan->atoms[f->atom];
-		if (a->kind != ATOM_NUMBER && w->bits[atom_bit(a)] == UNUSED)
+		size_t word = 0;
+		if (a->kind != ATOM_NUMBER && !sieve_atom_word(w->state, a, &word) && w->bits[atom_bit(a)] == UNUSED)
 			w->bits[atom_bit(a)] = w->bit_count++;
 		return;
 	}
@@ -382,8 +406,8 @@ static void write_main(struct sieve *s, code_label functions[SIEVE_STATES])
 	write_scratch(c, pass);
 	code_constant(c, 0, 1);
 	code_store(c, BPF_W, 7, (int16_t)offsetof(struct sieve_input, by_file), 0);
-	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES; state++) {
-		if (always_passes(&s->states[state]))
+	for (unsigned state = 0; state < SIEVE_STATES; state++) {
+		if (!sieve_has_state(s, state) || always_passes(&s->states[state]))
 			continue;
 		load_input(c, BPF_W, 1, 7, offsetof(struct sieve_input, state));
 		if (s->states[state].count == 0) {
@@ -416,9 +440,9 @@ int sieve_write(struct sieve *s)
 	for (unsigned state = 0; state < SIEVE_STATES; state++)
 		functions[state] = code_label_new(&s->code);
 	write_main(s, functions);
-	for (unsigned state = SIEVE_UNDECIDED + 1; state < SIEVE_STATES && r == 0; state++) {
+	for (unsigned state = 0; state < SIEVE_STATES && r == 0; state++) {
 		w.state = state;
-		if (s->states[state].count > 0 && !always_passes(&s->states[state]))
+		if (sieve_has_state(s, state) && s->states[state].count > 0 && !always_passes(&s->states[state]))
 			r = write_state(&w, functions[state]);
 	}
 	return r < 0 ? r : code_finish(&s->code);

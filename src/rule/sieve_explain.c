@@ -11,7 +11,11 @@
 
 const char *rule_sieve_state_name(enum rule_sieve_state state)
 {
-	static const char *const names[] = {[RULE_SIEVE_OPENED] = "opened", [RULE_SIEVE_FAILED] = "failed"};
+	static const char *const names[] = {[RULE_SIEVE_OPENED] = "opened",
+	                                    [RULE_SIEVE_FAILED] = "failed",
+	                                    [RULE_SIEVE_DONE] = "done",
+	                                    [RULE_SIEVE_REFUSED] = "refused",
+	                                    [RULE_SIEVE_CONNECTED] = "connected"};
 	return names[state];
 }
 
@@ -129,6 +133,7 @@ static int explain_case(struct sieve *s, enum sieve_state state, size_t number, 
                         struct arena *arena, struct rule_sieve_case *to)
 {
 	const struct formula *f = weakened(s, state, number);
+	to->fate = sieve_has_state(s, state) ? RULE_SIEVE_NEVER : RULE_SIEVE_NONE;
 	if (!f)
 		return 0;
 	to->fate = f->kind == FORMULA_TRUE ? RULE_SIEVE_ALWAYS : RULE_SIEVE_DECIDES;
@@ -187,8 +192,11 @@ static const struct formula *whole_formula(const struct rule_programs *p, enum e
 static int explain_type(const struct rule_programs *p, enum event_type type, size_t number,
                         struct rule_explanation *out)
 {
-	static const enum sieve_state states[] = {
-	        [RULE_SIEVE_OPENED] = SIEVE_OPENED, [RULE_SIEVE_FAILED] = SIEVE_FAILED};
+	static const enum sieve_state states[] = {[RULE_SIEVE_OPENED] = SIEVE_OPENED,
+	                                          [RULE_SIEVE_FAILED] = SIEVE_FAILED,
+	                                          [RULE_SIEVE_DONE] = SIEVE_DONE,
+	                                          [RULE_SIEVE_REFUSED] = SIEVE_REFUSED,
+	                                          [RULE_SIEVE_CONNECTED] = SIEVE_CONNECTED};
 	const struct formula *whole = whole_formula(p, type, number);
 	_cleanup_(sieve_done) struct sieve s;
 	struct rule_sieve_part part = {0}, *to;

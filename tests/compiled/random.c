@@ -109,6 +109,10 @@ static void random_full_text(struct rng *r, struct buf *out)
 void random_text(struct rng *r, struct buf *out)
 {
 	unsigned kind = rng_below(r, 24), parts = 1 + (rng_below(r, 3) == 0);
+	if (r->taste && rng_below(r, 4) == 0) {
+		buf_add_text(out, r->taste->texts[rng_below(r, (unsigned)r->taste->text_count)]);
+		return;
+	}
 	if (kind == 0) {
 		random_full_text(r, out);
 		return;

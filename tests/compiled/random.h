@@ -15,6 +15,8 @@ struct taste {
 	size_t field_count;
 	const char *const *types; /* of events */
 	size_t type_count;
+	const char *const *texts; /* that fields may be, beside others */
+	size_t text_count;
 };
 struct rng {
 	uint64_t state;

@@ -21,33 +21,37 @@
 #define EVENTS_PER_SET 150
 #define RULES_MAX 64
 
-static const enum event_type types[] = {EVENT_open, EVENT_openat, EVENT_openat2};
-static const char *const type_names[] = {"open", "openat", "openat2", "creat", "openat", "connect"};
+#define OPENS (SIEVE_IN(OPENED) | SIEVE_IN(FAILED))
+#define CALLS (SIEVE_IN(DONE) | SIEVE_IN(REFUSED))
+static const struct sieved_type {
+	enum event_type type;
+	unsigned states; /* that its events may be in */
+} types[] = {
+        {EVENT_open, OPENS},
+        {EVENT_openat, OPENS},
+        {EVENT_openat2, OPENS},
+        {EVENT_openat, OPENS},
+        {EVENT_connect, CALLS | SIEVE_IN(CONNECTED)},
+        {EVENT_accept4, CALLS | SIEVE_IN(CONNECTED)},
+        {EVENT_creat, CALLS},
+};
+static const char *const type_names[] = {"open", "openat", "openat2", "creat", "connect", "accept4"};
 static const enum field_id fields[] = {
-        FIELD_FD_NAME,
-        FIELD_FD_NAME,
-        FIELD_FD_NAME,
-        FIELD_FD_DIRECTORY,
-        FIELD_FD_DIRECTORY,
-        FIELD_FD_FILENAME,
-        FIELD_FD_FILENAME,
-        FIELD_FD_NAMERAW,
-        FIELD_FD_NAMERAW,
-        FIELD_FD_NUM,
-        FIELD_EVT_IS_OPEN_WRITE,
-        FIELD_EVT_IS_OPEN_READ,
-        FIELD_FD_IS_DEVICE,
-        FIELD_EVT_RAWRES,
-        FIELD_EVT_RES,
-        FIELD_EVT_FAILED,
-        FIELD_EVT_IS_OPEN_CREATE,
-        FIELD_FD_IS_CREATED,
-        FIELD_FD_IS_DELETED,
-        FIELD_FD_TYPECHAR,
-        FIELD_PROC_NAME,
+        FIELD_FD_NAME,       FIELD_FD_NAME,           FIELD_FD_NAME,
+        FIELD_FD_DIRECTORY,  FIELD_FD_DIRECTORY,      FIELD_FD_FILENAME,
+        FIELD_FD_FILENAME,   FIELD_FD_NAMERAW,        FIELD_FD_NAMERAW,
+        FIELD_FD_NUM,        FIELD_EVT_IS_OPEN_WRITE, FIELD_EVT_IS_OPEN_READ,
+        FIELD_FD_IS_DEVICE,  FIELD_EVT_RAWRES,        FIELD_EVT_RAWRES,
+        FIELD_EVT_RES,       FIELD_EVT_FAILED,        FIELD_EVT_IS_OPEN_CREATE,
+        FIELD_FD_IS_CREATED, FIELD_FD_IS_DELETED,     FIELD_FD_TYPECHAR,
+        FIELD_FD_TYPECHAR,   FIELD_FD_TYPE,           FIELD_FD_SOCKFAMILY,
+        FIELD_FD_L4PROTO,    FIELD_FD_LPORT,          FIELD_FD_RPORT,
+        FIELD_FD_CPORT,      FIELD_FD_SPORT,          FIELD_PROC_NAME,
         FIELD_USER_UID,
 };
-static const struct taste taste = {fields, ARRAY_SIZE(fields), type_names, ARRAY_SIZE(type_names)};
+static const char *const texts[] = {"SUCCESS", "f", "4", "6", "ip", "ipv4", "ipv6", "tcp", "udp", "unix"};
+static const struct taste taste = {fields, ARRAY_SIZE(fields), type_names, ARRAY_SIZE(type_names),
+                                   texts,  ARRAY_SIZE(texts)};
 
 struct totals {
 	uint64_t pairs, sets, programs, pass_all, in_kernel, events_in_kernel;
@@ -59,6 +63,7 @@ struct trial {
 	struct rng r;
 	struct rule_set *set;
 	enum event_type type;
+	unsigned states; /* of the type */
 	struct sieve_machine *machine;
 	bool kernel;
 	struct totals *totals;
@@ -107,7 +112,7 @@ static bool judge(struct trial *t)
 	struct sieve_event e;
 	char why[512];
 	bool passes;
-	sieve_event_init(&e, &t->r, event_type_info(t->type)->name);
+	sieve_event_init(&e, &t->r, event_type_info(t->type)->name, t->states);
 	sieve_event_tell(&e, &t->r, sieve_machine_scratch(t->machine));
 	int r = sieve_machine_run(t->machine, &passes, why, sizeof(why));
 	struct matches found = match(t, &e);
@@ -172,7 +177,9 @@ static bool run_set(uint64_t seed, unsigned rules, bool kernel, struct sieve_mac
 	struct diag_list diags;
 	t.r = (struct rng){.state = seed * 0x9e3779b97f4a7c15ull + 1, .taste = &taste};
 	rng_next(&t.r);
-	t.type = types[rng_below(&t.r, ARRAY_SIZE(types))];
+	const struct sieved_type *type = &types[rng_below(&t.r, ARRAY_SIZE(types))];
+	t.type = type->type;
+	t.states = type->states;
 	diag_list_init(&diags, 100);
 	if (rule_set_new(&t.set) < 0)
 		abort();

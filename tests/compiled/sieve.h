@@ -23,11 +23,11 @@ struct sieve_event {
 	unsigned name_count;
 	unsigned name; /* the one that rules are asked under */
 	bool directory;
-	bool numbers[SIEVE_NUMBERS];
-	int64_t result;
+	int64_t numbers[SIEVE_NUMBERS];
 	uint64_t live[SIEVE_RULES_MAX / 64]; /* rules that may match for the process */
 };
-void sieve_event_init(struct sieve_event *e, struct rng *r, const char *type);
+/* states: SIEVE_IN(), that its type may be in. */
+void sieve_event_init(struct sieve_event *e, struct rng *r, const char *type, unsigned states);
 /* As bpf/lib/sieve.h has it: to the beginning of a scratch space and somewhere in its record. */
 void sieve_event_tell(const struct sieve_event *e, struct rng *r, uint8_t *scratch);
 void sieve_event_show(const struct sieve_event *e);

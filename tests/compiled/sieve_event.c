@@ -86,46 +86,80 @@ static struct str text_of(const struct sieve_event *e, unsigned name, enum sieve
 
 /* ---- as rules ask for it ---- */
 
-static const struct value *constant_of(enum sieve_state state, enum field_id id)
+static struct value bool_value(bool b)
 {
-	static const struct value no = {.kind = VALUE_BOOL, .boolean = false},
-	                          yes = {.kind = VALUE_BOOL, .boolean = true},
-	                          success = {.kind = VALUE_STR, .str = {"SUCCESS", 7}},
-	                          file = {.kind = VALUE_STR, .str = {"f", 1}};
-	bool opened = state == SIEVE_OPENED;
+	return (struct value){.kind = VALUE_BOOL, .boolean = b};
+}
+
+static struct value text_value(const char *text)
+{
+	return (struct value){.kind = VALUE_STR, .str = str_from(text)};
+}
+
+static bool is_open(enum sieve_state state)
+{
+	return state == SIEVE_OPENED || state == SIEVE_FAILED;
+}
+
+static bool told_constant(enum sieve_state state, enum field_id id, struct value *v)
+{
+	bool succeeded = state == SIEVE_OPENED || state == SIEVE_DONE;
+	if (id == FIELD_EVT_RES && succeeded)
+		*v = text_value("SUCCESS");
+	else if (id == FIELD_EVT_FAILED && state != SIEVE_CONNECTED)
+		*v = bool_value(!succeeded);
+	else if ((id == FIELD_EVT_IS_OPEN_CREATE && is_open(state)) ||
+	         ((id == FIELD_FD_IS_CREATED || id == FIELD_FD_IS_DELETED) && state == SIEVE_OPENED))
+		*v = bool_value(false);
+	else if (id == FIELD_FD_TYPECHAR && state == SIEVE_FAILED)
+		*v = text_value("f");
+	else
+		return false;
+	return true;
+}
+
+static bool told_connected(const struct sieve_event *e, enum field_id id, struct value *v)
+{
+	bool four = e->numbers[SIEVE_NUMBER_IP_VERSION] == 4;
+	if (e->state != SIEVE_CONNECTED)
+		return false;
 	switch (id) {
-	case FIELD_EVT_RES:
-		return opened ? &success : NULL;
-	case FIELD_EVT_FAILED:
-		return opened ? &no : &yes;
-	case FIELD_EVT_IS_OPEN_CREATE:
-		return &no;
-	case FIELD_FD_IS_CREATED:
-	case FIELD_FD_IS_DELETED:
-		return opened ? &no : NULL;
+	case FIELD_FD_TYPE:
+		*v = text_value(four ? "ipv4" : "ipv6");
+		return true;
 	case FIELD_FD_TYPECHAR:
-		return opened ? NULL : &file;
+		*v = text_value(four ? "4" : "6");
+		return true;
+	case FIELD_FD_SOCKFAMILY:
+		*v = text_value("ip");
+		return true;
+	case FIELD_FD_L4PROTO:
+		*v = text_value(e->numbers[SIEVE_NUMBER_PROTOCOL] == 6 ? "tcp" : "udp");
+		return true;
 	default:
-		return NULL;
+		return false;
 	}
 }
 
-static bool result_of(const struct sieve_event *e, enum field_id id, int64_t *ret_number)
+static bool told_result(const struct sieve_event *e, enum field_id id, struct value *v)
 {
-	if (id != FIELD_EVT_RAWRES && id != FIELD_FD_NUM)
+	int64_t result = e->numbers[SIEVE_NUMBER_RESULT];
+	if (id == FIELD_FD_NUM && e->state == SIEVE_CONNECTED)
+		result = e->numbers[SIEVE_NUMBER_DESCRIPTOR];
+	else if (id == FIELD_FD_NUM && is_open(e->state))
+		result = e->state == SIEVE_FAILED ? -1 : result;
+	else if (id != FIELD_EVT_RAWRES)
 		return false;
-	*ret_number = id == FIELD_FD_NUM && e->state == SIEVE_FAILED ? -1 : e->result;
+	*v = (struct value){.kind = VALUE_S64, .s64 = result};
 	return true;
 }
 
 static bool told_text(const struct sieve_event *e, enum field_id id, struct value *v)
 {
-	static const enum field_id fields[SIEVE_TEXTS] = {
-#define SIEVE_TEXT(name, field) [SIEVE_TEXT_##name] = FIELD_##field,
-#include "schema/sieve.def"
-	};
+	static const enum field_id fields[SIEVE_TEXTS] = {FIELD_FD_NAME, FIELD_FD_DIRECTORY, FIELD_FD_FILENAME,
+	                                                  FIELD_FD_NAMERAW};
 	for (unsigned i = 0; i < SIEVE_TEXTS; i++) {
-		if (fields[i] != id || (e->state == SIEVE_FAILED && i != SIEVE_TEXT_ASKED))
+		if (fields[i] != id || !is_open(e->state) || (e->state == SIEVE_FAILED && i != SIEVE_TEXT_ASKED))
 			continue;
 		*v = (struct value){.kind = VALUE_STR, .str = text_of(e, e->name, i)};
 		if (i == SIEVE_TEXT_FILENAME && e->directory)
@@ -137,57 +171,91 @@ static bool told_text(const struct sieve_event *e, enum field_id id, struct valu
 
 static bool told_number(const struct sieve_event *e, enum field_id id, struct value *v)
 {
-	static const enum field_id fields[SIEVE_NUMBERS] = {
-#define SIEVE_NUMBER(name, field) [SIEVE_NUMBER_##name] = FIELD_##field,
-#include "schema/sieve.def"
-	};
-	for (unsigned i = 0; i < SIEVE_NUMBERS; i++) {
-		if (fields[i] != id || (e->state == SIEVE_FAILED && i == SIEVE_NUMBER_DEVICE))
+	static const enum field_id flags[] = {FIELD_EVT_IS_OPEN_READ, FIELD_EVT_IS_OPEN_WRITE, FIELD_FD_IS_DEVICE},
+	                           ports[] = {FIELD_FD_LPORT, FIELD_FD_RPORT, FIELD_FD_CPORT, FIELD_FD_SPORT};
+	for (unsigned i = 0; i < ARRAY_SIZE(flags) && is_open(e->state); i++) {
+		if (flags[i] != id || (e->state == SIEVE_FAILED && id == FIELD_FD_IS_DEVICE))
 			continue;
-		*v = (struct value){.kind = VALUE_BOOL, .boolean = e->numbers[i]};
+		*v = bool_value(e->numbers[SIEVE_NUMBER_OPEN_READ + i]);
+		return true;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(ports) && e->state == SIEVE_CONNECTED; i++) {
+		if (ports[i] != id)
+			continue;
+		*v = (struct value){.kind = VALUE_U64, .u64 = (uint64_t)e->numbers[SIEVE_NUMBER_LOCAL_PORT + i]};
 		return true;
 	}
 	return false;
 }
 
+static bool told(const struct sieve_event *e, enum field_id id, struct value *v)
+{
+	return told_constant(e->state, id, v) || told_connected(e, id, v) || told_result(e, id, v) ||
+	       told_text(e, id, v) || told_number(e, id, v);
+}
+
 static void get(const struct field_source *source, const struct field_ref *ref, struct arena *arena, struct value *v)
 {
 	const struct sieve_event *e = (const struct sieve_event *)(const void *)source;
-	bool plain = e->state != SIEVE_UNDECIDED && !ref->has_index && !ref->has_key;
-	const struct value *constant = plain ? constant_of(e->state, ref->id) : NULL;
-	int64_t number;
-	if (constant)
-		*v = *constant;
-	else if (plain && result_of(e, ref->id, &number))
-		*v = (struct value){.kind = VALUE_S64, .s64 = number};
-	else if (!plain || (!told_text(e, ref->id, v) && !told_number(e, ref->id, v)))
+	if (e->state == SIEVE_UNDECIDED || ref->has_index || ref->has_key || !told(e, ref->id, v))
 		e->others.source.get(&e->others.source, ref, arena, v);
 }
 
 static int64_t result_any(struct rng *r, enum sieve_state state)
 {
-	static const int64_t opened[] = {0, 1, 2, 3, 7, 22, 443, INT32_MAX}, failed[] = {-1, -2, -13, -ERROR_MAX};
-	if (state == SIEVE_OPENED)
-		return rng_below(r, 4) ? opened[rng_below(r, ARRAY_SIZE(opened))] : rng_below(r, INT32_MAX);
+	static const int64_t good[] = {0, 1, 2, 3, 7, 22, 443, INT32_MAX}, failed[] = {-1, -2, -13, -ERROR_MAX};
+	if (state == SIEVE_DONE && rng_below(r, 8) == 0)
+		return (int64_t)(rng_next(r) >> 1); /* an address, a place in a file */
+	if (state == SIEVE_OPENED || state == SIEVE_DONE)
+		return rng_below(r, 4) ? good[rng_below(r, ARRAY_SIZE(good))] : rng_below(r, INT32_MAX);
+	if (state == SIEVE_CONNECTED)
+		return rng_below(r, 2) ? -115 : (int64_t)rng_below(r, 30);
 	return rng_below(r, 4) ? failed[rng_below(r, ARRAY_SIZE(failed))] : -1 - (int64_t)rng_below(r, ERROR_MAX);
 }
 
-void sieve_event_init(struct sieve_event *e, struct rng *r, const char *type)
+static int64_t port_any(struct rng *r)
+{
+	static const int64_t ports[] = {0, 1, 2, 3, 7, 22, 443, 8080, 65535};
+	return rng_below(r, 4) ? ports[rng_below(r, ARRAY_SIZE(ports))] : (int64_t)rng_below(r, 65536);
+}
+
+static void numbers_any(struct sieve_event *e, struct rng *r)
+{
+	for (unsigned i = SIEVE_NUMBER_OPEN_READ; i <= SIEVE_NUMBER_DEVICE; i++)
+		e->numbers[i] = rng_below(r, 2);
+	for (unsigned i = SIEVE_NUMBER_LOCAL_PORT; i <= SIEVE_NUMBER_SERVER_PORT; i++)
+		e->numbers[i] = port_any(r);
+	e->numbers[SIEVE_NUMBER_RESULT] = result_any(r, e->state);
+	e->numbers[SIEVE_NUMBER_DESCRIPTOR] = rng_below(r, 30);
+	e->numbers[SIEVE_NUMBER_IP_VERSION] = rng_below(r, 2) ? 4 : 6;
+	e->numbers[SIEVE_NUMBER_PROTOCOL] = rng_below(r, 2) ? 6 : 17;
+}
+
+static enum sieve_state state_any(struct rng *r, unsigned states)
+{
+	enum sieve_state state;
+	if (rng_below(r, 20) == 0)
+		return SIEVE_UNDECIDED;
+	do
+		state = rng_below(r, SIEVE_STATES);
+	while (!(states >> state & 1));
+	return state;
+}
+
+void sieve_event_init(struct sieve_event *e, struct rng *r, const char *type, unsigned states)
 {
 	*e = (struct sieve_event){.source = {.get = get}};
 	random_source_init(&e->others, type);
 	e->others.event = rng_next(r);
 	e->others.process = rng_next(r);
-	e->state = rng_below(r, 20) ? 1 + rng_below(r, SIEVE_STATES - 1) : SIEVE_UNDECIDED;
+	e->state = state_any(r, states);
 	e->directory = rng_below(r, 5) == 0;
 	e->names[0] = name_any(r, true);
 	e->names[1] = name_any(r, true);
 	e->directory |= e->names[0].length == 1 || e->names[1].length == 1;
 	e->name_count = e->state == SIEVE_OPENED ? 1 + rng_below(r, SIEVE_NAMES_MAX) : 1;
 	e->asked = e->name_count == 2 ? e->names[1] : name_any(r, false);
-	for (unsigned i = 0; i < SIEVE_NUMBERS; i++)
-		e->numbers[i] = rng_below(r, 2);
-	e->result = result_any(r, e->state);
+	numbers_any(e, r);
 	bool known = rng_below(r, 2); /* something, of the process */
 	for (size_t i = 0; i < ARRAY_SIZE(e->live); i++)
 		e->live[i] = known ? rng_next(r) : UINT64_MAX;
@@ -234,15 +302,15 @@ void sieve_event_tell(const struct sieve_event *e, struct rng *r, uint8_t *scrat
 	for (unsigned i = 0; i < e->name_count; i++)
 		in->texts[i][SIEVE_TEXT_ASKED] = (struct sieve_span){asked, (uint32_t)e->asked.length};
 	for (unsigned i = 0; i < SIEVE_NUMBERS; i++)
-		in->numbers[i] = e->numbers[i];
+		in->numbers[i] = (uint64_t)e->numbers[i];
 }
 
 void sieve_event_show(const struct sieve_event *e)
 {
-	printf("state %u, result %lld, %s\n", e->state, (long long)e->result, e->directory ? "directory" : "file");
+	printf("state %u, %s\n", e->state, e->directory ? "directory" : "file");
 	for (unsigned i = 0; i < e->name_count; i++)
 		printf("  name \"%.*s\"\n", (int)e->names[i].length, e->names[i].text);
 	printf("  asked \"%.*s\"\n", (int)e->asked.length, e->asked.text);
 	for (unsigned i = 0; i < SIEVE_NUMBERS; i++)
-		printf("  number %u: %d\n", i, e->numbers[i]);
+		printf("  number %u: %lld\n", i, (long long)e->numbers[i]);
 }

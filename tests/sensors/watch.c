@@ -87,7 +87,7 @@ int watch_load(struct watch *w, const struct stage *s, size_t ring_bytes)
 		fprintf(stderr, "%s\n%s\n", failure.what, failure.hint);
 		return err;
 	}
-	return loader_set_events(w->loader, all);
+	return loader_set_events(w->loader, all, (const uint64_t[4]){0});
 }
 
 int watch_open(struct watch *w, const struct stage *s, size_t ring_bytes)

@@ -13,6 +13,8 @@
 extern const struct evasion memory_cases[];
 /* Many opens of many kinds, chosen by a generator of a fixed beginning. */
 extern const struct evasion random_cases[];
+/* And connections. */
+extern const struct evasion connect_cases[];
 extern const struct evasion demo_cases[];
 
 /* A generator of numbers, the same from the same beginning; and what those cases do with it. */

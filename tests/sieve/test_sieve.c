@@ -24,9 +24,9 @@ static unsigned verdicts[3];
 static const char *const own_rules = "tests/sieve/rules.yaml";
 static volatile sig_atomic_t interrupted;
 
-static const struct evasion *const subjects[] = {memory_cases,  demo_cases,       random_cases,    reach_evasions,
-                                                 name_evasions, bit_evasions,     log_evasions,    place_evasions,
-                                                 run_evasions,  process_evasions, network_evasions};
+static const struct evasion *const subjects[] = {memory_cases,   demo_cases,    random_cases,     connect_cases,
+                                                 reach_evasions, name_evasions, bit_evasions,     log_evasions,
+                                                 place_evasions, run_evasions,  process_evasions, network_evasions};
 
 /* An actor's part, and the alerts that it raised, a line each: with the sieve, and without. */
 struct part {

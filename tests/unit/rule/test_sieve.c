@@ -100,6 +100,47 @@ static void test_decided(void **state)
 	assert_all(list, ARRAY_SIZE(list));
 }
 
+/* Of a connection that is made or fails. */
+static void test_calls(void **state)
+{
+	static const struct {
+		const char *condition, *done, *refused, *connected;
+	} list[] = {
+	        {"fd.l4proto = udp", ALWAYS, ALWAYS, "fd.l4proto = udp"},
+	        {"fd.l4proto != udp", ALWAYS, ALWAYS, "fd.l4proto != udp"},
+	        {"not fd.type in (ipv4, unix)", ALWAYS, ALWAYS, "not (fd.type in (ipv4, unix))"},
+	        {"fd.type = unix", ALWAYS, ALWAYS, NEVER},
+	        {"fd.sockfamily = ip", ALWAYS, ALWAYS, ALWAYS},
+	        {"fd.typechar exists", ALWAYS, ALWAYS, ALWAYS},
+	        {"fd.sport in (22, 443)", ALWAYS, ALWAYS, "fd.sport in (22, 443)"},
+	        {"fd.num in (0, 1)", ALWAYS, ALWAYS, "fd.num in (0, 1)"},
+	        {"fd.sip = 10.0.0.1 and fd.rport = 22", ALWAYS, ALWAYS, "fd.rport = 22"},
+	        {"evt.rawres >= 0", ALWAYS, NEVER, "evt.rawres >= 0"},
+	        {"evt.rawres in (0, -115)", "evt.rawres in (0, -115)", "evt.rawres in (0, -115)",
+	         "evt.rawres in (0, -115)"},
+	        {"evt.res = SUCCESS", ALWAYS, ALWAYS, ALWAYS},
+	        {"evt.failed = true", NEVER, ALWAYS, ALWAYS},
+	        {"fd.name = /a", ALWAYS, ALWAYS, ALWAYS},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		struct compiled_set s;
+		struct rule_explanation *e;
+		_cleanup_(buf_done) struct buf condition;
+		buf_init(&condition, RULES_BYTES_MAX);
+		buf_printf(&condition, "evt.type = connect and (%s)", list[i].condition);
+		compile_condition(condition.data, &s);
+		assert_int_equal(rule_explanation_new(s.programs, rule_set_get(s.loaded.set, 0), &e), 0);
+		assert_int_equal(e->sieve_count, 1);
+		assert_int_equal(e->sieve[0].cases[RULE_SIEVE_OPENED].fate, RULE_SIEVE_NONE);
+		assert_case(list[i].condition, &e->sieve[0].cases[RULE_SIEVE_DONE], list[i].done);
+		assert_case(list[i].condition, &e->sieve[0].cases[RULE_SIEVE_REFUSED], list[i].refused);
+		assert_case(list[i].condition, &e->sieve[0].cases[RULE_SIEVE_CONNECTED], list[i].connected);
+		rule_explanation_free(e);
+		compiled_set_done(&s);
+	}
+}
+
 static void test_open(void **state)
 {
 	static const struct weakening list[] = {
@@ -226,13 +267,16 @@ static void test_made(void **state)
 	assert_int_equal(make_condition("evt.type = open and fd.name = /a", EVENT_open), 0);
 	assert_int_equal(make_condition("evt.type in (open, openat) and fd.name contains a", EVENT_openat), 0);
 	assert_int_equal(make_condition("evt.type = open and evt.rawres >= 0", EVENT_open), 0); /* by the result */
+	assert_int_equal(make_condition("evt.type = unlink and evt.rawres = 0", EVENT_unlink), 0);
+	assert_int_equal(make_condition("evt.type = connect and fd.l4proto = udp", EVENT_connect), 0);
 }
 
 static void test_nothing_to_decide(void **state)
 {
 	(void)state;
 	assert_int_equal(make_condition("evt.type = connect", EVENT_connect), -EOPNOTSUPP);
-	assert_int_equal(make_condition("evt.type = unlink and evt.rawres = 0", EVENT_unlink), -EOPNOTSUPP);
+	assert_int_equal(make_condition("evt.type = execve and evt.rawres = 0", EVENT_execve), -EOPNOTSUPP);
+	assert_int_equal(make_condition("evt.type = connect and evt.rawres >= 0", EVENT_accept), -EOPNOTSUPP);
 	assert_int_equal(make_condition("evt.type = open", EVENT_open), -EOPNOTSUPP);
 }
 
@@ -260,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_decided),
 	        cmocka_unit_test(test_open),
+	        cmocka_unit_test(test_calls),
 	        cmocka_unit_test(test_constants),
 	        cmocka_unit_test(test_ranges),
 	        cmocka_unit_test(test_globs),
