@@ -6,10 +6,10 @@
  * process in it whose pid or mount namespace is not the host's; if its path has no runtime's own form, by the first that
  * runs a program there, and only if a runtime's state on disk names it. Until then its processes are the host's.
  *
- * So that follows from the events, and not from when picket comes to look: a runtime has written its state when it runs the
- * container's program, but whose its own doings are before that, state on disk would decide by chance. Time decides only
- * for candidates that have state and share all namespaces with the host. What else the state says may come late: it is
- * looked for again for some seconds. What is found becomes a record; a replay looks at nothing.
+ * So it follows from the events, and not from when picket comes to look. State on disk cannot decide it: it is written while
+ * the runtime is at work in the control group already, and is surely there only when the container's program runs. Time
+ * decides for candidates that have state and share these namespaces with the host. What else state says may come late: it
+ * is looked for again for some seconds. What is found becomes a record; a replay looks at nothing.
  */
 #include "base/clock.h"
 #include "base/map.h"
