@@ -65,18 +65,42 @@ bool str_contains(struct str s, struct str part)
 	return s.length >= part.length && memmem(s.data, s.length, part.data, part.length);
 }
 
+/* The highest bit of each byte that is 0. */
+static uint64_t zero_bytes(uint64_t word)
+{
+	const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+	return ~(((word & low) + low) | word | low);
+}
+
 bool str_has_double(struct str s, char c)
 {
-	const uint64_t ones = 0x0101010101010101, low = 0x7f7f7f7f7f7f7f7f;
+	const uint64_t wanted = 0x0101010101010101ull * (unsigned char)c;
 	for (size_t i = 0; i + 1 < s.length; i += 7) {
-		uint64_t word = ~(ones * (unsigned char)c); /* so that what is not there is not c */
-		memcpy(&word, s.data + i, MIN(s.length - i, sizeof(word)));
-		word ^= ones * (unsigned char)c;
-		uint64_t zero = ~(((word & low) + low) | word | low); /* the highest bit of bytes that are 0 */
-		if (zero & zero >> 8)
+		uint64_t word = ~wanted; /* so that what is not there is not c */
+		if (i + sizeof(word) <= s.length)
+			memcpy(&word, s.data + i, sizeof(word));
+		else
+			memcpy(&word, s.data + i, s.length - i);
+		uint64_t found = zero_bytes(word ^ wanted);
+		if (found & found >> 8)
 			return true;
 	}
 	return false;
+}
+
+void str_replace_char(char *data, size_t length, char from, char to)
+{
+	const uint64_t wanted = 0x0101010101010101ull * (unsigned char)from;
+	const uint64_t change = (unsigned char)(from ^ to);
+	size_t i = 0;
+	for (; i + sizeof(wanted) <= length; i += sizeof(wanted)) {
+		uint64_t word;
+		memcpy(&word, data + i, sizeof(word));
+		word ^= (zero_bytes(word ^ wanted) >> 7) * change;
+		memcpy(data + i, &word, sizeof(word));
+	}
+	for (; i < length; i++)
+		data[i] = data[i] == from ? to : data[i];
 }
 
 static char ascii_lower(char c)

@@ -65,7 +65,8 @@ static inline bool str_equals(struct str a, const char *b)
 int str_compare(struct str a, struct str b); /* as memcmp, the shorter first */
 bool str_starts_with(struct str s, struct str prefix);
 bool str_ends_with(struct str s, struct str suffix);
-bool str_contains(struct str s, struct str part);        /* the empty part is contained in all */
+bool str_contains(struct str s, struct str part); /* the empty part is contained in all */
+void str_replace_char(char *data, size_t length, char from, char to);
 bool str_has_double(struct str s, char c);               /* twice in a row; 7 places at once */
 bool str_contains_nocase(struct str s, struct str part); /* ASCII letters only */
 ssize_t str_find_char(struct str s, char c);             /* index, or -1 */

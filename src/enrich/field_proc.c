@@ -50,12 +50,10 @@ struct str process_exe(const struct process *p)
 /* Strings with NULs between, with blanks between. */
 static void add_joined(struct str strings, struct buf *out)
 {
-	char *at = strings.length ? buf_reserve(out, strings.length) : NULL;
-	if (!at)
-		return;
-	for (size_t i = 0; i < strings.length; i++)
-		at[i] = strings.data[i] ? strings.data[i] : ' ';
-	buf_commit(out, strings.length);
+	size_t begin = out->length;
+	buf_add_str(out, strings);
+	if (out->length > begin)
+		str_replace_char(out->data + begin, out->length - begin, '\0', ' ');
 }
 
 /* ---- what can be asked of any process: of the acting one, its parent, its ancestors ---- */

@@ -10,6 +10,7 @@
 /* Rough costs in instructions, getting a field's value included, and chances to be true: only the order that they lead to
  * matters. */
 #define COST_PROCESS 2
+#define COST_DEFERRED 350 /* it may not be known yet */
 #define COST_NUMBER 100
 #define COST_BEGINS 300 /* mostly getting it */
 #define COST_ENDS 300
@@ -488,7 +489,7 @@ static double atom_cost(const struct plan *p, const struct atom *a)
 {
 	static const double groups[GROUP_KINDS] = {COST_BEGINS, COST_ENDS, COST_SCAN};
 	if (a->process)
-		return COST_PROCESS;
+		return a->deferred ? COST_DEFERRED : COST_PROCESS;
 	switch (a->kind) {
 	case ATOM_NUMBER:
 		return COST_NUMBER;

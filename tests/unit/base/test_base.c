@@ -70,6 +70,27 @@ static void test_str_has_double(void **state)
 	}
 }
 
+static void test_str_replace_char(void **state)
+{
+	(void)state;
+	for (size_t length = 0; length <= 20; length++) {
+		for (size_t at = 0; at < length; at++) {
+			char text[24], expected[24];
+			memset(text, 'x', sizeof(text));
+			text[at / 2] = text[at] = '\xff';
+			text[length] = '\xff'; /* behind the end */
+			memcpy(expected, text, sizeof(text));
+			expected[at / 2] = expected[at] = ' ';
+			str_replace_char(text, length, '\xff', ' ');
+			assert_memory_equal(text, expected, sizeof(text));
+		}
+	}
+	char joined[] = "a\0b\0\0\1cd\0efgh";
+	str_replace_char(joined, sizeof(joined) - 1, '\0', ' ');
+	assert_string_equal(joined, "a b  \1cd efgh");
+	str_replace_char(NULL, 0, 'a', 'b');
+}
+
 static void test_str_trim(void **state)
 {
 	(void)state;
@@ -243,10 +264,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_str_compare),    cmocka_unit_test(test_str_search),
-	        cmocka_unit_test(test_str_has_double), cmocka_unit_test(test_str_trim),
-	        cmocka_unit_test(test_str_next),       cmocka_unit_test(test_numbers),
-	        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_hash),
-	        cmocka_unit_test(test_hash_avalanche), cmocka_unit_test(test_cleanup),
+	        cmocka_unit_test(test_str_has_double), cmocka_unit_test(test_str_replace_char),
+	        cmocka_unit_test(test_str_trim),       cmocka_unit_test(test_str_next),
+	        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_utf8),
+	        cmocka_unit_test(test_hash),           cmocka_unit_test(test_hash_avalanche),
+	        cmocka_unit_test(test_cleanup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
