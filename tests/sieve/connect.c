@@ -4,6 +4,7 @@
  * where nobody does, by sockets that wait for the answer and such that do not, by streams and by datagrams.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 
 #define CASE_ACTIONS 1500
 #define CLIENT_PORT 1023
+#define WAIT_MS 1000
 #define TOLD_US 500000 /* until picket has told the kernel which rules can match the process */
 
 /* Where somebody waits: at these for all addresses; nobody at the last. */
@@ -55,12 +57,20 @@ static void serve(void)
 	}
 }
 
-/* One that stands for itself: nobody has to wait. */
-static void accept_some(void)
+/* What is under way has come to its end then, so that it goes the same way each time. */
+static void wait_for(int fd, short events)
+{
+	(void)!poll(&(struct pollfd){.fd = fd, .events = events}, 1, WAIT_MS);
+}
+
+static void accept_from(uint16_t port)
 {
 	union address from;
+	socklen_t length = sizeof(from);
 	for (size_t i = 0; i < SERVERS; i++) {
-		socklen_t length = sizeof(from);
+		if (ports[i] != port)
+			continue;
+		wait_for(servers[i], POLLIN);
 		int fd = random_below(2) ? accept4(servers[i], &from.any, &length, SOCK_CLOEXEC)
 		                         : accept(servers[i], NULL, NULL);
 		if (fd >= 0)
@@ -87,8 +97,9 @@ static void connect_some(void)
 	static const int types[] = {SOCK_STREAM, SOCK_STREAM, SOCK_DGRAM, SOCK_RAW};
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	const char *text = addresses[random_below(ARRAY_SIZE(addresses))];
+	uint16_t port = ports[random_below(ARRAY_SIZE(ports))];
 	union address to;
-	socklen_t length = address_make(text, ports[random_below(ARRAY_SIZE(ports))], &to);
+	socklen_t length = address_make(text, port, &to);
 	int type = types[random_below(ARRAY_SIZE(types))];
 	int fd = socket(to.any.sa_family, type | SOCK_CLOEXEC | (random_below(2) ? SOCK_NONBLOCK : 0),
 	                type == SOCK_RAW ? IPPROTO_ICMP : 0);
@@ -97,11 +108,15 @@ static void connect_some(void)
 	if (random_below(4) == 0)
 		bind_some(fd, to.any.sa_family);
 	linger_not(fd);
-	for (unsigned times = 1 + random_below(3); times > 0; times--) /* again: it is connected already */
-		(void)!connect(fd, &to.any, length);
+	for (unsigned times = 1 + random_below(3); times > 0; times--) { /* again: it is connected already */
+		if (connect(fd, &to.any, length) < 0 && errno == EINPROGRESS)
+			wait_for(fd, POLLOUT);
+	}
+	length = sizeof(to);
+	if (type == SOCK_STREAM && getpeername(fd, &to.any, &length) == 0)
+		accept_from(port);
 	if (random_below(4) == 0)
 		(void)!connect(fd, &nowhere, sizeof(nowhere));
-	accept_some();
 	close(fd);
 }
 
