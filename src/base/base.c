@@ -75,12 +75,13 @@ static uint64_t zero_bytes(uint64_t word)
 bool str_has_double(struct str s, char c)
 {
 	const uint64_t wanted = 0x0101010101010101ull * (unsigned char)c;
+	size_t last = s.length < sizeof(wanted) ? 0 : s.length - sizeof(wanted);
 	for (size_t i = 0; i + 1 < s.length; i += 7) {
 		uint64_t word = ~wanted; /* so that what is not there is not c */
-		if (i + sizeof(word) <= s.length)
-			memcpy(&word, s.data + i, sizeof(word));
+		if (s.length >= sizeof(word))
+			memcpy(&word, s.data + MIN(i, last), sizeof(word)); /* at the end some once more */
 		else
-			memcpy(&word, s.data + i, s.length - i);
+			memcpy(&word, s.data, s.length);
 		uint64_t found = zero_bytes(word ^ wanted);
 		if (found & found >> 8)
 			return true;
