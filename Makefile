@@ -131,9 +131,10 @@ define fuzz
 build/fuzz/$(1): tests/fuzz/$(1).c $(call room_archives,$(2),fuzz) Makefile
 	@mkdir -p $$(@D)
 	@echo "  FUZZ    $$@"
-	@$$(CLANG) $$(cflags) -O1 -fsanitize=fuzzer,address,undefined $$< -o $$@ -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(libs)
+	@$$(CLANG) $$(cflags) -O1 -fsanitize=fuzzer,address,undefined $$(filter %.c,$$^) -o $$@ -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(libs)
 endef
 $(foreach f,$(patsubst tests/fuzz/%.c,%,$(fuzz_sources)),$(eval $(call fuzz,$(f),$(word 2,$(subst _, ,$(f))))))
+build/fuzz/fuzz_rule_compile: tests/compiled/random.c
 
 include tools/targets.mk tools/lib.mk tools/bench.mk tests/verify/programs.mk
 -include $(shell find build -name '*.d' -type f 2>/dev/null)
