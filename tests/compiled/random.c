@@ -504,6 +504,8 @@ static void get(const struct field_source *source, const struct field_ref *ref, 
 	            ((info->flags & FIELD_F_ANY) && !ref->has_index && !ref->has_key);
 	if (!list) {
 		answer(&r, field_ref_type(ref), arena, ret_value);
+		if (ref->id == FIELD_EVT_NUM && ret_value->u64 == 0)
+			ret_value->u64 = 1; /* from which events are counted */
 		return;
 	}
 	size_t count = info->flags & FIELD_F_ENDS ? 2 : 1 + rng_below(&r, 4);
