@@ -498,14 +498,16 @@ static void get(const struct field_source *source, const struct field_ref *ref, 
 		ret_value->str = str_from(s->type);
 		return;
 	}
+	if (ref->id == FIELD_EVT_NUM) { /* events are counted from 1 */
+		*ret_value = (struct value){.kind = VALUE_U64, .u64 = 1 + rng_below(&r, 100)};
+		return;
+	}
 	if ((info->flags & FIELD_F_NULLED) || rng_below(&r, 6) == 0)
 		return;
 	bool list = (info->flags & (FIELD_F_LIST | FIELD_F_ENDS)) ||
 	            ((info->flags & FIELD_F_ANY) && !ref->has_index && !ref->has_key);
 	if (!list) {
 		answer(&r, field_ref_type(ref), arena, ret_value);
-		if (ref->id == FIELD_EVT_NUM && ret_value->u64 == 0)
-			ret_value->u64 = 1; /* from which events are counted */
 		return;
 	}
 	size_t count = info->flags & FIELD_F_ENDS ? 2 : 1 + rng_below(&r, 4);
