@@ -80,6 +80,18 @@ void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
 		value_; \
 	})
 
+/* The same along pointers: READ_ALONG(task_struct, task, mm, exe_file) is task->mm->exe_file. A pointer on the way that is NULL
+ * yields 0. */
+#define READ_ALONG(type, pointer, ...) \
+	({ \
+		___type(((struct type *)0), ##__VA_ARGS__) value_; \
+		if (bpf_rdonly_cast) \
+			value_ = ___arrow(CAST(type, pointer), ##__VA_ARGS__); \
+		else \
+			value_ = BPF_CORE_READ((struct type *)(pointer), ##__VA_ARGS__); \
+		value_; \
+	})
+
 /* A pointer in a task, whose address has its type. For each that is read through a pointer that it trusts, the verifier
  * searches all names of the kernel's types, which took a quarter of the start: it need not trust this one. */
 #define READ_POINTER(task, member) \

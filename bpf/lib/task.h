@@ -18,114 +18,112 @@
 #define PAGE_KB 4
 
 /* The id of a struct pid in the pid namespace of that depth. */
-static __always_inline struct upid *pid_at(struct pid *pid, __u32 level)
+static __always_inline __u64 pid_at(__u64 pid, __u32 level)
 {
-	return (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-	       (level & 31) * bpf_core_type_size(struct upid);
+	return pid + bpf_core_field_offset(struct pid, numbers) + (level & 31) * bpf_core_type_size(struct upid);
 }
 
 /* 0: it has none there, as a parent or group of an outer namespace. */
-static __always_inline __u32 pid_number(struct pid *pid, __u32 level)
+static __always_inline __u64 pid_number(__u64 pid, __u32 level)
 {
-	struct upid *at = pid_at(pid, level);
+	__u64 at = pid_at(pid, level);
 
-	return pid && level <= BPF_CORE_READ(pid, level) ? BPF_CORE_READ(at, nr) : 0;
+	return pid && level <= READ(pid, pid, level) ? READ(upid, at, nr) : 0;
 }
 
-static __always_inline struct pid_namespace *task_pid_namespace(struct task_struct *task)
+static __always_inline struct pid_namespace *pid_namespace_of(__u64 pid)
 {
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	struct upid *innermost = pid_at(pid, BPF_CORE_READ(pid, level));
+	__u64 innermost = pid_at(pid, READ(pid, pid, level));
 
-	return BPF_CORE_READ(innermost, ns);
+	return READ(upid, innermost, ns);
 }
 
-static __always_inline __u64 mm_pages(struct mm_struct *mm, int kind)
+static __always_inline __u64 mm_pages(__u64 mm, int kind)
 {
-	__s64 pages = 0;
+	__u64 counter = mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+	                kind * bpf_core_type_size(struct percpu_counter);
+	__s64 pages;
 
 	if (bpf_core_type_exists(struct mm_rss_stat))
 		pages = BPF_CORE_READ((struct mm_struct___rss *)mm, rss_stat.count[kind].counter);
-	else {
-		struct percpu_counter *counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
-		                                 kind * bpf_core_type_size(struct percpu_counter);
-		pages = BPF_CORE_READ(counter, count);
-	}
+	else
+		pages = READ(percpu_counter, counter, count);
 	return pages > 0 ? pages : 0;
 }
 
-static __always_inline __u64 cap_read(const kernel_cap_t *from)
-{
-	__u64 bits = 0;
+/* Two words of 32 bits before Linux 6.3, one of 64 since. */
+#define READ_CAPABILITIES(cred, member) READ_ADDRESS(cred, cred, member)
 
-	bpf_core_read(&bits, sizeof(bits), from);
-	return bits;
+static __always_inline void task_state_fill_cred(struct task_state *to, __u64 cred)
+{
+	to->ruid = READ(cred, cred, uid.val);
+	to->euid = READ(cred, cred, euid.val);
+	to->suid = READ(cred, cred, suid.val);
+	to->fsuid = READ(cred, cred, fsuid.val);
+	to->rgid = READ(cred, cred, gid.val);
+	to->egid = READ(cred, cred, egid.val);
+	to->sgid = READ(cred, cred, sgid.val);
+	to->fsgid = READ(cred, cred, fsgid.val);
+	to->cap_inheritable = READ_CAPABILITIES(cred, cap_inheritable);
+	to->cap_permitted = READ_CAPABILITIES(cred, cap_permitted);
+	to->cap_effective = READ_CAPABILITIES(cred, cap_effective);
+	to->cap_bounding = READ_CAPABILITIES(cred, cap_bset);
+	to->cap_ambient = READ_CAPABILITIES(cred, cap_ambient);
+	to->ns_user = READ_ALONG(cred, cred, user_ns, ns.inum);
 }
 
-static __always_inline void task_state_fill(struct task_state *to, struct task_struct *task)
+/* Kernel pointers are numbers here: the verifier forbids to calculate with typed ones. */
+static __always_inline void task_state_fill(struct task_state *to, __u64 task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	struct nsproxy *ns = BPF_CORE_READ(task, nsproxy);
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	__u32 level = BPF_CORE_READ(pid, level);
-	struct pid_namespace *pid_ns = task_pid_namespace(task);
-	struct tty_struct *tty;
+	struct nsproxy *ns = READ(task_struct, task, nsproxy);
+	__u64 signal = READ_ADDRESS(task_struct, task, signal), mm = READ_ADDRESS(task_struct, task, mm);
+	__u64 leader = READ_ADDRESS(task_struct, task, group_leader), pid = READ_ADDRESS(task_struct, task, thread_pid);
+	__u64 parent = READ_ADDRESS(task_struct, leader, real_parent);
+	__u64 sid = READ_ADDRESS(signal_struct, signal, pids[PIDTYPE_SID]);
+	__u64 pgid = READ_ADDRESS(signal_struct, signal, pids[PIDTYPE_PGID]);
+	__u64 tty = READ_ADDRESS(signal_struct, signal, tty);
+	struct pid_namespace *pid_ns = pid_namespace_of(pid);
+	__u32 level = READ(pid, pid, level);
 
-	to->ruid = BPF_CORE_READ(cred, uid.val);
-	to->euid = BPF_CORE_READ(cred, euid.val);
-	to->suid = BPF_CORE_READ(cred, suid.val);
-	to->fsuid = BPF_CORE_READ(cred, fsuid.val);
-	to->rgid = BPF_CORE_READ(cred, gid.val);
-	to->egid = BPF_CORE_READ(cred, egid.val);
-	to->sgid = BPF_CORE_READ(cred, sgid.val);
-	to->fsgid = BPF_CORE_READ(cred, fsgid.val);
-	to->cap_inheritable = cap_read(&cred->cap_inheritable);
-	to->cap_permitted = cap_read(&cred->cap_permitted);
-	to->cap_effective = cap_read(&cred->cap_effective);
-	to->cap_bounding = cap_read(&cred->cap_bset);
-	to->cap_ambient = cap_read(&cred->cap_ambient);
-	to->ns_user = BPF_CORE_READ(cred, user_ns, ns.inum);
+	task_state_fill_cred(to, READ_ADDRESS(task_struct, task, cred));
 	to->loginuid = to->sessionid = -1;
-	if (bpf_core_field_exists(task->loginuid)) { /* only with CONFIG_AUDIT */
-		to->loginuid = BPF_CORE_READ(task, loginuid.val);
-		to->sessionid = BPF_CORE_READ(task, sessionid);
+	if (bpf_core_field_exists(struct task_struct, loginuid)) { /* only with CONFIG_AUDIT */
+		to->loginuid = READ(task_struct, task, loginuid.val);
+		to->sessionid = READ(task_struct, task, sessionid);
 	}
 	if (ns) {
-		to->ns_mnt = BPF_CORE_READ(ns, mnt_ns, ns.inum);
-		to->ns_net = BPF_CORE_READ(ns, net_ns, ns.inum);
-		to->ns_ipc = BPF_CORE_READ(ns, ipc_ns, ns.inum);
-		to->ns_uts = BPF_CORE_READ(ns, uts_ns, ns.inum);
-		to->ns_cgroup = BPF_CORE_READ(ns, cgroup_ns, ns.inum);
+		to->ns_mnt = READ_ALONG(nsproxy, ns, mnt_ns, ns.inum);
+		to->ns_net = READ_ALONG(nsproxy, ns, net_ns, ns.inum);
+		to->ns_ipc = READ_ALONG(nsproxy, ns, ipc_ns, ns.inum);
+		to->ns_uts = READ_ALONG(nsproxy, ns, uts_ns, ns.inum);
+		to->ns_cgroup = READ_ALONG(nsproxy, ns, cgroup_ns, ns.inum);
 	}
 	to->vtid = pid_number(pid, level);
-	to->ns_pid = BPF_CORE_READ(pid_ns, ns.inum);
-	to->pidns_start = BPF_CORE_READ(pid_ns, child_reaper, start_boottime);
-	to->vpid = pid_number(BPF_CORE_READ(leader, thread_pid), level);
-	to->vppid = pid_number(BPF_CORE_READ(leader, real_parent, group_leader, thread_pid), level);
-	to->sid = pid_number(BPF_CORE_READ(signal, pids[PIDTYPE_SID]), 0);
-	to->pgid = pid_number(BPF_CORE_READ(signal, pids[PIDTYPE_PGID]), 0);
-	to->vsid = pid_number(BPF_CORE_READ(signal, pids[PIDTYPE_SID]), level);
-	to->vpgid = pid_number(BPF_CORE_READ(signal, pids[PIDTYPE_PGID]), level);
-	tty = BPF_CORE_READ(signal, tty);
+	to->ns_pid = READ(pid_namespace, pid_ns, ns.inum);
+	to->pidns_start = READ_ALONG(pid_namespace, pid_ns, child_reaper, start_boottime);
+	to->vpid = pid_number(READ_ADDRESS(task_struct, leader, thread_pid), level);
+	parent = READ_ADDRESS(task_struct, parent, group_leader);
+	to->vppid = pid_number(READ_ADDRESS(task_struct, parent, thread_pid), level);
+	to->sid = pid_number(sid, 0);
+	to->pgid = pid_number(pgid, 0);
+	to->vsid = pid_number(sid, level);
+	to->vpgid = pid_number(pgid, level);
 	if (tty)
-		to->tty = BPF_CORE_READ(tty, driver, major) * 256 + BPF_CORE_READ(tty, driver, minor_start) +
-		          BPF_CORE_READ(tty, index);
-	to->fdlimit = BPF_CORE_READ(signal, rlim[RLIMIT_NOFILE].rlim_cur);
-	to->faults_major = BPF_CORE_READ(signal, maj_flt);
-	to->faults_minor = BPF_CORE_READ(signal, min_flt);
+		to->tty = READ_ALONG(tty_struct, tty, driver, major) * 256 +
+		          READ_ALONG(tty_struct, tty, driver, minor_start) + READ(tty_struct, tty, index);
+	to->fdlimit = READ(signal_struct, signal, rlim[RLIMIT_NOFILE].rlim_cur);
+	to->faults_major = READ(signal_struct, signal, maj_flt);
+	to->faults_minor = READ(signal_struct, signal, min_flt);
 	if (mm) {
-		to->vm_size = BPF_CORE_READ(mm, total_vm) * PAGE_KB;
+		to->vm_size = READ(mm_struct, mm, total_vm) * PAGE_KB;
 		to->vm_rss = (mm_pages(mm, MM_FILEPAGES) + mm_pages(mm, MM_ANONPAGES) + mm_pages(mm, MM_SHMEMPAGES)) *
 		             PAGE_KB;
 		to->vm_swap = mm_pages(mm, MM_SWAPENTS) * PAGE_KB;
 	}
-	if (bpf_core_field_exists(task->seccomp.mode))
-		to->seccomp = BPF_CORE_READ(task, seccomp.mode);
-	to->no_new_privs = BPF_CORE_READ(task, atomic_flags) >> PFA_NO_NEW_PRIVS_BIT & 1;
-	to->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	if (bpf_core_field_exists(struct task_struct, seccomp.mode))
+		to->seccomp = READ(task_struct, task, seccomp.mode);
+	to->no_new_privs = READ(task_struct, task, atomic_flags) >> PFA_NO_NEW_PRIVS_BIT & 1;
+	to->cgroup_id = READ_ALONG(task_struct, task, cgroups, dfl_cgrp, kn, id);
 }
 
 __noinline __u64 task_record_state_word(struct scratch *s, __u64 task_address)
@@ -140,7 +138,7 @@ __noinline __u64 task_record_state_word(struct scratch *s, __u64 task_address)
 		return slot_to_word(slot);
 	to = (void *)&s->record[s->used & RECORD_MASK];
 	__builtin_memset(to, 0, sizeof(*to));
-	task_state_fill(to, (void *)task_address);
+	task_state_fill(to, task_address);
 	return slot_to_word(record_take(s, sizeof(*to)));
 }
 
@@ -161,8 +159,8 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 	struct kernfs_node___parent *old = (void *)node;
 
 	if (bpf_core_field_exists(old->parent))
-		return BPF_CORE_READ(old, parent);
-	return BPF_CORE_READ(node, __parent);
+		return READ(kernfs_node___parent, old, parent);
+	return READ(kernfs_node, node, __parent);
 }
 
 static long cgroup_step(__u32 index, struct cgroup_walk *w)
@@ -174,7 +172,7 @@ static long cgroup_step(__u32 index, struct cgroup_walk *w)
 
 	if (!parent)
 		return 1;
-	n = bpf_probe_read_kernel_str(name, 256, BPF_CORE_READ(node, name));
+	n = bpf_probe_read_kernel_str(name, 256, READ(kernfs_node, node, name));
 	if (n <= 1)
 		return 1;
 	at = w->position - (n - 1);
@@ -190,7 +188,7 @@ static long cgroup_step(__u32 index, struct cgroup_walk *w)
 
 static __noinline __u32 cgroup_write(struct scratch *s, struct cgroup *cgroup, __u32 end)
 {
-	struct cgroup_walk w = {.scratch = s, .node = BPF_CORE_READ(cgroup, kn), .position = number_unknown(s, end)};
+	struct cgroup_walk w = {.scratch = s, .node = READ(cgroup, cgroup, kn), .position = number_unknown(s, end)};
 
 	bpf_loop(64, cgroup_step, &w, 0);
 	return w.position;
@@ -200,22 +198,19 @@ static __noinline __u32 cgroup_write(struct scratch *s, struct cgroup *cgroup, _
  * root, that of the first of them, each a line. */
 __noinline __u64 task_record_cgroup_word(struct scratch *s, __u64 task_address)
 {
-	struct task_struct *task = (void *)task_address;
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
-	struct cgroup *dfl = BPF_CORE_READ(set, dfl_cgrp), *other = NULL;
+	__u64 set = READ_ADDRESS(task_struct, task_address, cgroups);
+	struct cgroup *dfl = READ(css_set, set, dfl_cgrp), *other = NULL;
 	__u32 position = PATH_END, length;
 
 	if (!s)
 		return 0;
 	for (int i = 0; i < 8; i++) {
-		struct cgroup_subsys_state *css = NULL;
-		struct cgroup *cgroup;
+		const void *at = (const void *)set + bpf_core_field_offset(struct css_set, subsys) + i * sizeof(void *);
+		__u64 css = READ_WORD(at);
+		struct cgroup *cgroup = css ? READ(cgroup_subsys_state, css, cgroup) : NULL;
 
-		bpf_probe_read_kernel(&css, sizeof(css),
-		                      (void *)set + bpf_core_field_offset(struct css_set, subsys) + i * sizeof(css));
-		cgroup = css ? BPF_CORE_READ(css, cgroup) : NULL;
-		if (cgroup && cgroup != dfl && BPF_CORE_READ(cgroup, root, hierarchy_id) &&
-		    kernfs_parent(BPF_CORE_READ(cgroup, kn))) {
+		if (cgroup && cgroup != dfl && READ_ALONG(cgroup, cgroup, root, hierarchy_id) &&
+		    kernfs_parent(READ(cgroup, cgroup, kn))) {
 			other = cgroup;
 			break;
 		}

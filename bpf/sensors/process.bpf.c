@@ -28,52 +28,55 @@ struct exe {
 
 static __always_inline __u64 inode_mtime(struct inode *inode)
 {
-	struct inode___timespec *old = (void *)inode;
 	struct inode___underscore *middle = (void *)inode;
 
 	if (bpf_core_field_exists(inode->i_mtime_sec))
-		return BPF_CORE_READ(inode, i_mtime_sec) * NS_PER_S + BPF_CORE_READ(inode, i_mtime_nsec);
+		return READ(inode, inode, i_mtime_sec) * NS_PER_S + READ(inode, inode, i_mtime_nsec);
 	if (bpf_core_field_exists(middle->__i_mtime))
-		return BPF_CORE_READ(middle, __i_mtime.tv_sec) * NS_PER_S + BPF_CORE_READ(middle, __i_mtime.tv_nsec);
-	return BPF_CORE_READ(old, i_mtime.tv_sec) * NS_PER_S + BPF_CORE_READ(old, i_mtime.tv_nsec);
+		return READ(inode___underscore, inode, __i_mtime.tv_sec) * NS_PER_S +
+		       READ(inode___underscore, inode, __i_mtime.tv_nsec);
+	return READ(inode___timespec, inode, i_mtime.tv_sec) * NS_PER_S +
+	       READ(inode___timespec, inode, i_mtime.tv_nsec);
 }
 
 /* Could this task write to the file? By mode bits and capability; access lists are not looked at. */
 static __always_inline bool exe_writable(struct task_struct *task, struct inode *inode, struct vfsmount *mnt,
                                          struct super_block *sb)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	__u32 mode = BPF_CORE_READ(inode, i_mode);
+	__u64 cred = READ_ADDRESS(task_struct, (__u64)task, cred);
+	__u32 mode = READ(inode, inode, i_mode);
 
-	if (BPF_CORE_READ(sb, s_flags) & SB_RDONLY || BPF_CORE_READ(mnt, mnt_flags) & MNT_READONLY)
+	if (READ(super_block, sb, s_flags) & SB_RDONLY || READ(vfsmount, mnt, mnt_flags) & MNT_READONLY)
 		return false;
-	if (cap_read(&cred->cap_effective) & 1ull << CAP_DAC_OVERRIDE)
+	if (READ_CAPABILITIES(cred, cap_effective) & 1ull << CAP_DAC_OVERRIDE)
 		return true;
-	if (BPF_CORE_READ(cred, fsuid.val) == BPF_CORE_READ(inode, i_uid.val))
+	if (READ(cred, cred, fsuid.val) == READ(inode, inode, i_uid.val))
 		return mode & 0200;
-	if (BPF_CORE_READ(cred, fsgid.val) == BPF_CORE_READ(inode, i_gid.val))
+	if (READ(cred, cred, fsgid.val) == READ(inode, inode, i_gid.val))
 		return mode & 0020;
 	return mode & 0002;
 }
 
 static __noinline int exe_describe(struct scratch *s, struct task_struct *task, struct exe *exe)
 {
-	struct file *file = BPF_CORE_READ(task, mm, exe_file);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
-	unsigned long magic = BPF_CORE_READ(sb, s_magic);
-	struct path path = {};
+	struct file *file = READ_ALONG(task_struct, task, mm, exe_file);
+	struct inode *inode = READ(file, file, f_inode);
+	struct super_block *sb = READ(inode, inode, i_sb);
+	unsigned long magic = READ(super_block, sb, s_magic);
+	struct dentry *dentry;
+	struct vfsmount *mnt;
 	__u8 layer;
 
 	if (!file)
 		return 0;
-	bpf_core_read(&path, sizeof(path), &file->f_path);
-	exe->path = path_record(s, path.dentry, path.mnt);
-	exe->dev = BPF_CORE_READ(sb, s_dev);
-	exe->inode = BPF_CORE_READ(inode, i_ino);
-	exe->owner = BPF_CORE_READ(inode, i_uid.val);
-	exe->mode = BPF_CORE_READ(inode, i_mode) & 07777;
-	exe->nlink = BPF_CORE_READ(inode, i_nlink);
+	dentry = READ(file, file, f_path.dentry);
+	mnt = READ(file, file, f_path.mnt);
+	exe->path = path_record(s, dentry, mnt);
+	exe->dev = READ(super_block, sb, s_dev);
+	exe->inode = READ(inode, inode, i_ino);
+	exe->owner = READ(inode, inode, i_uid.val);
+	exe->mode = READ(inode, inode, i_mode) & 07777;
+	exe->nlink = READ(inode, inode, i_nlink);
 	exe->ctime_ns = inode_ctime(inode);
 	exe->mtime_ns = inode_mtime(inode);
 	layer = fd_overlay_flags(inode, magic);
@@ -81,9 +84,9 @@ static __noinline int exe_describe(struct scratch *s, struct task_struct *task, 
 		exe->flags |= EXE_UPPER_LAYER;
 	if (layer & FD_F_LOWER)
 		exe->flags |= EXE_LOWER_LAYER;
-	if (exe_writable(task, inode, path.mnt, sb))
+	if (exe_writable(task, inode, mnt, sb))
 		exe->flags |= EXE_WRITABLE;
-	if (BPF_CORE_READ(path.dentry, d_parent) == path.dentry && (magic == TMPFS_MAGIC || magic == HUGETLBFS_MAGIC))
+	if (READ(dentry, dentry, d_parent) == dentry && (magic == TMPFS_MAGIC || magic == HUGETLBFS_MAGIC))
 		exe->flags |= EXE_FROM_MEMFD;
 	return 0;
 }
@@ -141,9 +144,10 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	SET_SLOT(execve, comm_new, record_kernel_text(s, task->comm, 16));
 	SET_SLOT(execve, creds, task_record_state(s, task));
 	SET_SLOT(execve, cgroup, task_record_cgroup(s, task));
-	SET_SLOT(execve, argv, record_strings(s, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end)));
+	SET_SLOT(execve, argv, record_strings(s, READ(mm_struct, mm, arg_start), READ(mm_struct, mm, arg_end)));
 	if (config.environment)
-		SET_SLOT(execve, environ, record_strings(s, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end)));
+		SET_SLOT(execve, environ,
+		         record_strings(s, READ(mm_struct, mm, env_start), READ(mm_struct, mm, env_end)));
 	path_record_root(s);
 	process_changed();
 	record_submit(s);
@@ -330,8 +334,8 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	SET(procexit, core, status >> 7 & 1);
 	reaper = exit_reaper(task);
 	if (!reaper) {
-		struct pid_namespace *pid_ns = task_pid_namespace(task);
-		reaper = BPF_CORE_READ(pid_ns, child_reaper, tgid);
+		struct pid_namespace *pid_ns = pid_namespace_of(READ_ADDRESS(task_struct, (__u64)task, thread_pid));
+		reaper = READ_ALONG(pid_namespace, pid_ns, child_reaper, tgid);
 	}
 	SET(procexit, reaper_tid, reaper);
 	SET(procexit, leader, last);
