@@ -7,15 +7,16 @@
 #define PLAN_BYTES_MAX (512u << 20)
 #define FORMULAS_MAX (8u << 20)
 
-/* Rough costs in instructions, getting a field's value included, and chances to be true: only the order that they lead to
- * matters. */
+/* Rough costs in instructions, and chances to be true: only the order that they lead to matters. */
 #define COST_PROCESS 2
 #define COST_DEFERRED 350 /* it may not be known yet */
-#define COST_NUMBER 100
-#define COST_BEGINS 300 /* mostly getting it */
-#define COST_ENDS 300
-#define COST_PART 400 /* to get a part of a path is to get the path first */
-#define COST_SCAN 700
+#define COST_NUMBER 100   /* getting it included */
+#define COST_TEXT 250     /* getting it */
+#define COST_PART 350     /* to get a part of a path is to get the path first */
+#define COST_NAME 60      /* most rules about files ask for it, so that it is usually there */
+#define COST_BEGINS 50
+#define COST_ENDS 50
+#define COST_SCAN 100
 #define COST_OTHER 2000
 #define CHANCE_TEXT 0.005
 #define CHANCE_LETTER 0.8 /* one letter says of what kind something is, and rules name the usual kind */
@@ -480,9 +481,16 @@ int plan_finish(struct plan *p)
 
 static const struct formula formula_false = {.kind = FORMULA_FALSE}, formula_true = {.kind = FORMULA_TRUE, .chance = 1};
 
-static bool is_directory(const struct cond_test *t)
+static bool is_field(const struct cond_test *t, enum field_id id)
 {
-	return is_plain_field(t->left) && t->left->ref.id == FIELD_FD_DIRECTORY;
+	return is_plain_field(t->left) && t->left->ref.id == id;
+}
+
+static double text_cost(const struct cond_test *t)
+{
+	if (is_field(t, FIELD_FD_NAME))
+		return COST_NAME;
+	return is_field(t, FIELD_FD_DIRECTORY) ? COST_PART : COST_TEXT;
 }
 
 static double atom_cost(const struct plan *p, const struct atom *a)
@@ -494,7 +502,7 @@ static double atom_cost(const struct plan *p, const struct atom *a)
 	case ATOM_NUMBER:
 		return COST_NUMBER;
 	case ATOM_TEXT:
-		return is_directory(a->test) ? COST_PART : groups[p->groups[a->group].kind];
+		return text_cost(a->test) + groups[p->groups[a->group].kind];
 	default:
 		return COST_OTHER;
 	}
@@ -516,8 +524,8 @@ static bool is_not_negative(const struct atom *a)
 
 static bool is_read(const struct cond_test *t)
 {
-	return is_plain_field(t->left) && t->left->ref.id == FIELD_EVT_IS_OPEN_READ && t->op == OP_EQ &&
-	       t->literal_count == 1 && t->operands[0].value.kind == VALUE_BOOL && t->operands[0].value.boolean;
+	return is_field(t, FIELD_EVT_IS_OPEN_READ) && t->op == OP_EQ && t->literal_count == 1 &&
+	       t->operands[0].value.kind == VALUE_BOOL && t->operands[0].value.boolean;
 }
 
 static double atom_chance(const struct atom *a)
@@ -602,7 +610,7 @@ static bool directory_begins_name(const struct plan *p, const struct formula *f)
 {
 	const struct atom *a = &p->atoms[f->atom];
 	const struct cond_test *t = a->test;
-	if (a->kind != ATOM_TEXT || !is_directory(t) || t->literal_count > BEGINNINGS_MAX ||
+	if (a->kind != ATOM_TEXT || !is_field(t, FIELD_FD_DIRECTORY) || t->literal_count > BEGINNINGS_MAX ||
 	    (t->op != OP_EQ && t->op != OP_IN && t->op != OP_STARTSWITH))
 		return false;
 	for (size_t i = 0; i < t->literal_count; i++)
@@ -731,18 +739,30 @@ static int by_price_of_or(const void *a, const void *b)
 	return by_price(a, b, false);
 }
 
-/* Is the item decided together with one that comes before it? */
-static bool is_decided_before(const struct plan *p, const struct formula *f, size_t item)
+/* What is asked for first, whatever it is. */
+static const struct atom *first_atom(const struct plan *p, const struct formula *f)
 {
-	const struct atom *a = &p->atoms[f->items[item]->atom];
-	if (f->items[item]->kind != FORMULA_ATOM || a->kind != ATOM_TEXT)
-		return false;
-	for (size_t i = item > ITEMS_COMPARED ? item - ITEMS_COMPARED : 0; i < item; i++) {
-		const struct atom *before = &p->atoms[f->items[i]->atom];
-		if (f->items[i]->kind == FORMULA_ATOM && before->kind == ATOM_TEXT && before->group == a->group)
-			return true;
-	}
-	return false;
+	while (f->kind != FORMULA_ATOM)
+		f = f->items[0];
+	return &p->atoms[f->atom];
+}
+
+/* Of its cost, what has been spent when `before` was decided. */
+static double cost_shared(const struct plan *p, const struct atom *a, const struct atom *before)
+{
+	if (a->process || a->kind != ATOM_TEXT || before->kind != ATOM_TEXT || before->input != a->input)
+		return 0;
+	return before->group == a->group ? atom_cost(p, a) - COST_PROCESS : text_cost(a->test);
+}
+
+/* After those that come before it. */
+static double item_cost(const struct plan *p, const struct formula *f, size_t item)
+{
+	const struct atom *a = first_atom(p, f->items[item]);
+	double shared = 0;
+	for (size_t i = item > ITEMS_COMPARED ? item - ITEMS_COMPARED : 0; i < item; i++)
+		shared = MAX(shared, cost_shared(p, a, first_atom(p, f->items[i])));
+	return f->items[item]->cost - shared;
 }
 
 static void formula_order(const struct plan *p, struct formula *f)
@@ -751,7 +771,7 @@ static void formula_order(const struct plan *p, struct formula *f)
 	double open = 1; /* the chance that all until here did not decide */
 	qsort(f->items, f->count, sizeof(*f->items), is_and ? by_price_of_and : by_price_of_or);
 	for (size_t i = 0; i < f->count; i++) {
-		f->cost += open * (is_decided_before(p, f, i) ? COST_PROCESS : f->items[i]->cost);
+		f->cost += open * item_cost(p, f, i);
 		open *= is_and ? f->items[i]->chance : 1 - f->items[i]->chance;
 	}
 	f->chance = is_and ? open : 1 - open;
