@@ -89,9 +89,9 @@ void scan_signs_choose(struct scan *s, const struct pattern *patterns, size_t co
 	}
 }
 
-/* r2, r3: 8 bytes from a place on, and from the next one on. Where a byte of r4 becomes 0, the sign stands; a byte of 1 above
- * it may be taken for one, too. */
-static void write_sign(struct code *c, const struct scan_sign *sign, code_label found)
+/* r2, r3: 8 bytes from a place on, and from the next one on. Where the sign stands, a byte of r4 gets its upper bit. Others may
+ * get it, too, above such a one or where a byte is no ASCII: then the automata are asked for nothing. */
+static void write_sign(struct code *c, const struct scan_sign *sign)
 {
 	code_constant(c, 4, EACH_BYTE * sign->bytes[0]);
 	code_alu_reg(c, BPF_XOR, 4, 2);
@@ -104,13 +104,8 @@ static void write_sign(struct code *c, const struct scan_sign *sign, code_label 
 		code_constant(c, 5, ~(EACH_BYTE * LETTER_CASE));
 		code_alu_reg(c, BPF_AND, 4, 5);
 	}
-	code_alu_reg(c, BPF_MOV, 0, 4);
 	code_constant(c, 5, EACH_BYTE);
-	code_alu_reg(c, BPF_SUB, 0, 5);
-	code_alu(c, BPF_XOR, 4, -1);
-	code_alu_reg(c, BPF_AND, 0, 4);
-	code_constant(c, 5, EACH_BYTE << 7);
-	code_jump_if_reg(c, BPF_JSET, 0, 5, found);
+	code_alu_reg(c, BPF_SUB, 4, 5);
 }
 
 void scan_signs_write(struct code *c, const struct scan *s, code_label none)
@@ -122,8 +117,12 @@ void scan_signs_write(struct code *c, const struct scan *s, code_label none)
 	code_alu_reg(c, BPF_ADD, 3, 1);
 	code_load(c, BPF_DW, 2, 3, 0);
 	code_load(c, BPF_DW, 3, 3, 1);
-	for (size_t i = 0; i < s->sign_count; i++)
-		write_sign(c, &s->signs[i], found);
+	for (size_t i = 0; i < s->sign_count; i++) {
+		write_sign(c, &s->signs[i]);
+		code_alu_reg(c, i ? BPF_OR : BPF_MOV, 0, 4);
+	}
+	code_constant(c, 5, EACH_BYTE << 7);
+	code_jump_if_reg(c, BPF_JSET, 0, 5, found);
 	code_alu(c, BPF_ADD, 1, WORD_BYTES);
 	code_jump_if_reg(c, BPF_JLT, 1, 9, again);
 	code_jump(c, none);
