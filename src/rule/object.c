@@ -69,11 +69,12 @@ static uint32_t event_struct(struct object_writer *w)
 	uint32_t bits = 8 * (uint32_t)BIT_WORDS(plan_event_bit(p) + p->event_bits);
 	uint32_t known = 8 * (uint32_t)BIT_WORDS(p->known_bits);
 	uint32_t numbers = 8 * (uint32_t)p->number_count;
-	uint32_t type = l->first - l->live, types[12], count = 0;
+	uint32_t type = l->first - l->live, types[14], count = 0;
 	struct member members[] = {
-	        {"results", l->results, bits, w->u64},
 	        {"known", l->known, known, w->u64},
+	        {"results", l->results, bits, w->u64},
 	        {"states", l->states, numbers, w->u64},
+	        {"text_there", l->text_there, 8, w->u64},
 	        {"matched", l->matched, type, w->u64},
 	        {"entered", l->entered, type, w->u64},
 	        {"blocks", l->blocks, 8, w->u64},
@@ -82,6 +83,7 @@ static uint32_t event_struct(struct object_writer *w)
 	        {"live", l->live, type, w->u64},
 	        {"first", l->first, 8, w->u64},
 	        {"numbers", l->numbers, numbers, w->u64},
+	        {"text_length", l->text_length, 8, w->u64},
 	        {"text", l->text, l->bytes - l->text, w->u8},
 	};
 	qsort(members, ARRAY_SIZE(members), sizeof(members[0]), by_begin);

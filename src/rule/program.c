@@ -34,8 +34,7 @@ struct judged {
 	struct arena *arena;
 	struct cond_cache cache;
 	bool has_cache, cache_failed;
-	bool learned;  /* what was deferred has been decided */
-	uint32_t text; /* that is in the memory, + 1; 0: none */
+	bool learned; /* what was deferred has been decided */
 };
 
 /* A text that programs asked for, and may ask for again when another has taken its place in the memory. */
@@ -153,10 +152,11 @@ static int64_t text_put(struct rule_programs *p, uint32_t text)
 	struct text_asked *asked = &p->texts[text];
 	if (asked->event != p->event)
 		text_find(p, text, asked);
-	if (asked->length > 0 && p->now.text != text + 1) {
-		memcpy(p->memory + p->layout.text, asked->data, (size_t)asked->length);
-		p->now.text = text + 1;
-	}
+	if (asked->length < 0)
+		return -1;
+	memcpy(p->memory + p->layout.text, asked->data, (size_t)asked->length);
+	*memory_words(p, p->layout.text_there) = text + 1;
+	*memory_words(p, p->layout.text_length) = (uint64_t)asked->length;
 	return asked->length;
 }
 
@@ -268,15 +268,12 @@ static void classes_forget(struct rule_programs *p)
 	p->loaded = NULL;
 }
 
-/* For a program of so many rules, but for what is of the process. */
-static void memory_clear(struct rule_programs *p, size_t rules)
+/* What is decided of an event. */
+static void memory_clear(struct rule_programs *p)
 {
 	const struct program_layout *l = &p->layout;
 	uint32_t begin = l->results + plan_event_bit(&p->plan) / 8;
-	memset(p->memory + begin, 0, l->known - begin);
-	memset(p->memory + l->states, 0, l->matched - l->states);
-	memset(p->memory + l->matched, 0, 8 * BIT_WORDS(rules));
-	memset(p->memory + l->entered, 0, 8 * BIT_WORDS(rules));
+	memset(p->memory + begin, 0, l->matched - begin);
 }
 
 static size_t fact_words(const struct rule_programs *p)
@@ -297,9 +294,9 @@ static void facts_take(struct rule_programs *p)
 static void facts_find(struct rule_programs *p)
 {
 	const struct program_layout *l = &p->layout;
-	memory_clear(p, 0);
+	memory_clear(p);
 	memset(p->memory + l->results, 0, plan_event_bit(&p->plan) / 8);
-	memcpy(p->memory + l->known, p->deferred, l->states - l->known);
+	memcpy(p->memory + l->known, p->deferred, l->results - l->known);
 	p->loaded = NULL;
 	bool decided = p->of_process.program && picket_program_run(p->of_process.program, &p->call) == 0;
 	for (size_t w = 0; w < BIT_WORDS(p->plan.known_bits); w++)
@@ -353,12 +350,13 @@ static struct process_class *class_of(struct rule_programs *p, const struct fiel
 	return class;
 }
 
-/* What is known of the process; the rest of the memory is clear, but for live rules. */
+/* What is known of the process, and nothing of an event yet. */
 static void memory_load(struct rule_programs *p, const struct process_class *class)
 {
 	const struct program_layout *l = &p->layout;
 	const struct process_facts facts = class_facts(p, class);
-	memcpy(p->memory + l->known, facts.known, l->states - l->known);
+	memory_clear(p);
+	memcpy(p->memory + l->known, facts.known, l->results - l->known);
 	if (p->loaded != class)
 		memcpy(p->memory + l->results, facts.results, 8 * BIT_WORDS(p->plan.process_bits));
 	p->loaded = class;
@@ -411,7 +409,6 @@ void rule_programs_settle(struct rule_programs *p, const struct field_source *so
 	const struct process_class *class = class_of(p, source);
 	if (!class)
 		return;
-	memory_clear(p, 0);
 	memory_load(p, class);
 	const struct process_facts facts = {memory_words(p, p->layout.known), memory_words(p, p->layout.results)};
 	for (unsigned type = 0; type < EVENT_TYPE_MAX; type++)
@@ -621,10 +618,8 @@ static void memory_prepare(struct rule_programs *p, const struct process_class *
                            enum rule_matching how)
 {
 	const struct program_layout *l = &p->layout;
-	size_t rules = p->types[type].rules.count;
-	memory_clear(p, rules);
 	if (p->loaded != class || p->loaded_type != type)
-		memcpy(p->memory + l->blocks, class->live[type], 8 + 8 * BIT_WORDS(rules));
+		memcpy(p->memory + l->blocks, class->live[type], 8 + 8 * BIT_WORDS(p->types[type].rules.count));
 	memory_load(p, class);
 	p->loaded_type = type;
 	*memory_words(p, l->first) = how == MATCH_FIRST;

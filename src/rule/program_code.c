@@ -32,9 +32,10 @@ int program_layout(const struct plan *p, size_t rules, struct program_layout *re
 	uint32_t bits = 8 * BIT_WORDS(plan_event_bit(p) + p->event_bits);
 	uint32_t type = 8 * (uint32_t)BIT_WORDS(rules), numbers = 8 * (uint32_t)p->number_count;
 	struct program_layout l = {0};
-	l.known = l.results + bits;
-	l.states = l.known + 8 * BIT_WORDS(p->known_bits);
-	l.matched = l.states + numbers;
+	l.results = l.known + 8 * BIT_WORDS(p->known_bits);
+	l.states = l.results + bits;
+	l.text_there = l.states + numbers;
+	l.matched = l.text_there + 8;
 	l.entered = l.matched + type;
 	l.left = l.entered + type;
 	l.driven = l.left + 8;
@@ -42,9 +43,10 @@ int program_layout(const struct plan *p, size_t rules, struct program_layout *re
 	l.live = l.blocks + 8;
 	l.first = l.live + type;
 	l.numbers = l.first + 8;
-	l.text = l.numbers + numbers + PATTERN_PADDING;
+	l.text_length = l.numbers + numbers;
+	l.text = l.text_length + 8 + PATTERN_PADDING;
 	l.bytes = l.text + PROGRAM_TEXT_MAX + PATTERN_PADDING;
-	if (l.numbers + numbers > INT16_MAX - 8) /* what a load's offset reaches */
+	if (l.text_length > INT16_MAX - 8) /* what a load's offset reaches */
 		return -E2BIG;
 	*ret_layout = l;
 	return 0;
@@ -372,7 +374,6 @@ static void write_entering(struct writer *w, const struct stage *s)
 
 static void write_index(struct writer *w, const struct stage *s)
 {
-	code_mark(w->code, CODE_MARK_FRAME, 0);
 	code_load(w->code, BPF_DW, 0, 7, (int16_t)w->layout->blocks);
 	store_left(w);
 	write_guards(w, s, true);
@@ -426,6 +427,12 @@ static void write_live(struct writer *w, uint32_t rule, code_label none)
 	code_store(w->code, BPF_W, 7, (int16_t)(w->layout->entered + 4 * word), 0);
 }
 
+static void write_clear(struct writer *w, uint32_t at, size_t rules)
+{
+	for (size_t i = 0; i < BIT_WORDS(rules); i++)
+		code_store(w->code, BPF_DW, 7, (int16_t)(at + 8 * i), 0);
+}
+
 static void write_rules(struct writer *w, const struct program_index *index, const struct program_rule *rules,
                         size_t count)
 {
@@ -433,6 +440,10 @@ static void write_rules(struct writer *w, const struct program_index *index, con
 	struct stage stage = {index, count, code_label_new(c)};
 	code_label none = 0;
 	write_begin(w);
+	code_mark(c, CODE_MARK_FRAME, 0);
+	code_constant(c, 0, 0);
+	write_clear(w, w->layout->matched, count);
+	write_clear(w, w->layout->entered, count);
 	write_index(w, &stage);
 	for (uint32_t i = 0; i < count; i++) {
 		if (i % WORD_BITS == 0) {
@@ -487,6 +498,21 @@ static void write_function_end(struct writer *w, uint32_t known)
 	code_exit(w->code);
 }
 
+/* r0: the text's length, once it is at hand. */
+static void write_text(struct writer *w, uint32_t input)
+{
+	struct code *c = w->code;
+	code_label get = code_label_new(c), have = code_label_new(c);
+	code_load(c, BPF_DW, 0, 7, (int16_t)w->layout->text_there);
+	code_jump_if(c, BPF_JNE, 0, (int32_t)input + 1, get);
+	code_load(c, BPF_DW, 0, 7, (int16_t)w->layout->text_length);
+	code_jump(c, have);
+	code_bind(c, get);
+	code_constant(c, 1, input);
+	code_call(c, RULE_HELPER_TEXT);
+	code_bind(c, have);
+}
+
 static void write_group(struct writer *w, uint32_t group)
 {
 	struct code *c = w->code;
@@ -494,8 +520,7 @@ static void write_group(struct writer *w, uint32_t group)
 	code_mark(c, CODE_MARK_GROUP, group);
 	code_bind(c, w->functions[group]);
 	write_begin(w);
-	code_constant(c, 1, w->plan->groups[group].input);
-	code_call(c, RULE_HELPER_TEXT);
+	write_text(w, w->plan->groups[group].input);
 	code_jump_if(c, BPF_JGT, 0, PROGRAM_TEXT_MAX, decided);
 	code_alu_reg(c, BPF_MOV, 9, 0);
 	code_map_value(c, 8, 0, w->layout->text);

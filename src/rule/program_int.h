@@ -15,10 +15,11 @@
 #define PROGRAM_TEXT_MAX 32768 /* bytes of a text that patterns are sought in; longer ones are left to the reference */
 
 /* The value of map 0: what is decided about the event at hand. Offsets into it; bits in words of 8 bytes. What an event
- * finds clear lies together: the results that are its own, known, states, matched. */
+ * finds clear lies together: the results that are its own, states, text_there. The program itself clears matched, entered. */
 struct program_layout {
-	uint32_t results, known; /* by bit: how it is decided, and whether it is */
+	uint32_t known, results; /* by bit: is it decided, and how? */
 	uint32_t states;         /* by number asked for: enum number_state, in 8 bytes */
+	uint32_t text_there;     /* 8 bytes: the number of the text at hand, + 1; 0: none */
 	uint32_t matched;        /* by rule of the type: out */
 	uint32_t entered;        /* by rule of the type: may it match, for all that its index knows? */
 	uint32_t left;           /* 8 bytes: by block of the index: as `blocks`, for all that is known of the event */
@@ -27,14 +28,15 @@ struct program_layout {
 	uint32_t live;           /* by rule of the type: may it match, for all that is known of the process? */
 	uint32_t first;          /* 8 bytes: not 0: the first match ends it */
 	uint32_t numbers;        /* by number asked for: its value */
-	uint32_t text;           /* the text at hand, with padding around it */
+	uint32_t text_length;    /* 8 bytes: of the text at hand */
+	uint32_t text;           /* itself, with padding around it */
 	uint32_t bytes;          /* of all */
 };
 enum number_state { NUMBER_UNKNOWN, NUMBER_KNOWN, NUMBER_NULL, NUMBER_OTHER /* the reference decides */ };
 /* rules: the most of one type. Returns 0; -E2BIG. */
 int program_layout(const struct plan *p, size_t rules, struct program_layout *ret_layout) must_check;
 
-/* Helpers of the programs: src/verify/rule_helper.def has their ids and what they take and give. */
+/* Helpers of the programs. */
 #define RULE_HELPER_TEXT PICKET_HELPER_OWN         /* r1: text. Puts it there; its length, or -1: all is decided */
 #define RULE_HELPER_NUMBER (PICKET_HELPER_OWN + 1) /* r1: number. Puts it there; its state */
 #define RULE_HELPER_TEST (PICKET_HELPER_OWN + 2)   /* r1: atom. Decides it; 0 or 1 */
