@@ -35,6 +35,8 @@ struct plan_input {
 	bool paths;   /* some atoms take it as a path: with "//" in it, its patterns do not tell whether they hold */
 };
 
+#define PLAN_BYTES_MAX (512u << 20)
+
 struct bit_range {
 	uint32_t first, end;
 };
@@ -117,9 +119,16 @@ void plan_done(struct plan *p); /* also for _cleanup_ */
 int plan_formula(struct plan *p, const struct cond *cond, const struct event_info *type,
                  const struct formula **ret_formula) must_check;
 
+/* The test's atom, which is added unless there is one. Returns 0; -ENOMEM. */
+int plan_atom_add(struct plan *p, struct cond_test *t, uint32_t *ret_atom) must_check;
 /* After the last formula: bits get their places, those of one group or set side by side. Returns 0; -ENOMEM. */
 int plan_finish(struct plan *p) must_check;
 
+/* The field by itself, without an argument. */
+static inline bool expr_is_field(const struct expr *e, enum field_id id)
+{
+	return e->kind == EXPR_FIELD && e->ref.id == id && !e->ref.has_index && !e->ref.has_key;
+}
 /* The number that a literal stands for; false: none that a signed one of 8 bytes can be. */
 bool literal_number(const struct value *v, int64_t *ret_number);
 

@@ -218,13 +218,31 @@ static void write_guard(struct writer *w, const struct index_guard *g, uint32_t 
 	code_bind(w->code, skip);
 }
 
+/* The functions of one text, or of one number, have the same. */
+static uint64_t function_input(const struct plan *p, uint32_t function)
+{
+	if (function < p->group_count)
+		return p->groups[function].input;
+	return 1ull << 32 | p->sets[function - p->group_count].input;
+}
+
+/* Blocks that have what is compared there sought for something that drives them. */
+static uint32_t blocks_of_input(const struct writer *w, const struct stage *s, uint64_t input)
+{
+	uint32_t blocks = 0;
+	for (uint32_t i = 0; i < plan_functions(w->plan); i++)
+		if (function_input(w->plan, i) == input)
+			blocks |= s->index->driven[i];
+	return blocks;
+}
+
 /* For which of its blocks a guard is asked for before drivers are sought: those without drivers ask for it in any case, and
- * for others it may save the seeking. */
+ * for others it may save getting what they seek in. */
 static uint32_t blocks_asking_first(const struct writer *w, const struct stage *s, const struct index_guard *g)
 {
 	uint32_t blocks = g->blocks & s->index->undriven;
-	for (size_t i = 0; i < plan_functions(w->plan); i++)
-		if ((s->index->driven[i] & ~g->blocks) == 0)
+	for (uint32_t i = 0; i < plan_functions(w->plan); i++)
+		if (s->index->driven[i] && !(blocks_of_input(w, s, function_input(w->plan, i)) & ~g->blocks))
 			blocks |= s->index->driven[i];
 	return blocks;
 }

@@ -6,6 +6,8 @@
 
 #define DRIVER_CHANCE_MAX 0.2 /* of an atom: what holds for most events keeps nothing out */
 #define RULE_DRIVERS_MAX 64   /* atoms of one rule */
+#define DRIVING_PARTS_MAX 4   /* that are sought inside of names */
+#define FUNCTION_COST 4       /* of seeking in what has to be got, if seeking in a name costs 1 */
 #define RULE_FUNCTIONS_MAX 3  /* groups and sets that a rule's drivers are in */
 #define GUARD_CHANCE_MAX 0.8
 #define GUARD_COST_MAX 200
@@ -44,31 +46,46 @@ static bool atom_add(const struct plan *p, struct found *f, uint32_t atom)
 	return true;
 }
 
-/* Patterns at the end of texts or inside are not among them: for those a text is gone through once more. */
+static bool group_is_of_name(const struct plan *p, const struct plan_group *g)
+{
+	return expr_is_field(p->texts[g->input].expr, FIELD_FD_NAME);
+}
+
+/* Patterns at the end of texts or inside are among them only for names of files, which are asked for in any case, and only if
+ * going through these once more is quick. */
+static bool group_drives(const struct plan *p, const struct plan_group *g)
+{
+	return g->kind == GROUP_BEGINS ||
+	       (group_is_of_name(p, g) && (g->kind == GROUP_ENDS || g->count <= DRIVING_PARTS_MAX));
+}
+
 static bool atom_drives(const struct plan *p, const struct formula *f)
 {
 	const struct atom *a = &p->atoms[f->atom];
 	if (a->process || a->negated || f->chance > DRIVER_CHANCE_MAX)
 		return false;
-	return a->set || (a->kind == ATOM_TEXT && p->groups[a->group].kind == GROUP_BEGINS);
+	return a->set || (a->kind == ATOM_TEXT && group_drives(p, &p->groups[a->group]));
 }
 
-/* Of a's functions, how many are not needed anyway. */
-static size_t functions_more(const struct found *a, const struct found *needed)
+/* Of a's functions, what those cost that are not needed anyway: most of it is getting what they seek in. */
+static size_t functions_more(const struct plan *p, const struct found *a, const struct found *needed)
 {
 	size_t more = 0;
 	for (size_t i = 0; i < a->function_count; i++) {
+		uint32_t function = a->functions[i];
+		bool at_hand = function < p->group_count && group_is_of_name(p, &p->groups[function]);
 		size_t at = 0;
-		while (at < needed->function_count && needed->functions[at] != a->functions[i])
+		while (at < needed->function_count && needed->functions[at] != function)
 			at++;
-		more += at == needed->function_count;
+		if (at == needed->function_count)
+			more += at_hand ? 1 : FUNCTION_COST;
 	}
 	return more;
 }
 
-static bool is_better(const struct found *a, const struct found *b, const struct found *needed)
+static bool is_better(const struct plan *p, const struct found *a, const struct found *b, const struct found *needed)
 {
-	size_t more_a = functions_more(a, needed), more_b = functions_more(b, needed);
+	size_t more_a = functions_more(p, a, needed), more_b = functions_more(p, b, needed);
 	return more_a != more_b ? more_a < more_b : a->count < b->count;
 }
 
@@ -81,7 +98,7 @@ static bool find_of_and(const struct plan *p, const struct formula *f, struct fo
 	bool any = false;
 	for (size_t i = 0; i < f->count; i++) {
 		struct found one = {0};
-		if (!find_drivers(p, f->items[i], &one) || (any && !is_better(&one, &best, found)))
+		if (!find_drivers(p, f->items[i], &one) || (any && !is_better(p, &one, &best, found)))
 			continue;
 		best = one;
 		any = true;

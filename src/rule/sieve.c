@@ -14,11 +14,6 @@
 
 /* ---- what fields are in a state ---- */
 
-static bool is_plain_field(const struct expr *e, enum field_id id)
-{
-	return e->kind == EXPR_FIELD && e->ref.id == id && !e->ref.has_index && !e->ref.has_key;
-}
-
 /* Those with the same value in all events. */
 static const struct sieve_constant {
 	enum sieve_state state;
@@ -88,7 +83,7 @@ static const struct told numbers[SIEVE_NUMBERS] = {
 
 static bool is_told(const struct told *t, enum sieve_state state, const struct expr *e)
 {
-	return t->states >> state & 1 && is_plain_field(e, t->field);
+	return t->states >> state & 1 && expr_is_field(e, t->field);
 }
 
 /* Texts that follow from a number. */
@@ -257,7 +252,7 @@ bool sieve_atom_word(enum sieve_state state, const struct atom *a, size_t *word)
 {
 	for (; *word < ARRAY_SIZE(words) && !a->process && !a->test->right; (*word)++)
 		if (numbers[words[*word].number].states >> state & 1 &&
-		    is_plain_field(a->test->left, words[*word].field))
+		    expr_is_field(a->test->left, words[*word].field))
 			return true;
 	return false;
 }
@@ -295,7 +290,7 @@ static enum atom_fate atom_fate(struct sieve *s, enum sieve_state state, const s
 	size_t word = 0;
 	if (a->process)
 		return FATE_UNKNOWN;
-	if (a->test->left == s->plan->name) /* stands beside a test of fd.directory, which is at hand here */
+	if (a->test->left == s->plan->name) /* stands beside a test of a part of it, which is at hand here */
 		return FATE_TRUE;
 	enum truth truth = atom_by_constants(s, state, a->test);
 	if (truth == TRUTH_OPEN)

@@ -106,7 +106,7 @@ static void random_full_text(struct rng *r, struct buf *out)
 	buf_add_char(out, "a/b"[rng_below(r, 3)]);
 }
 
-void random_text(struct rng *r, struct buf *out)
+static void random_whole_text(struct rng *r, struct buf *out)
 {
 	unsigned kind = rng_below(r, 24), parts = 1 + (rng_below(r, 3) == 0);
 	if (r->taste && rng_below(r, 4) == 0) {
@@ -123,6 +123,22 @@ void random_text(struct rng *r, struct buf *out)
 	}
 	for (unsigned i = 0; i < parts; i++)
 		buf_add_text(out, texts[rng_below(r, ARRAY_SIZE(texts))]);
+}
+
+/* Now and then the last part of a path, as fd.filename has it. */
+void random_text(struct rng *r, struct buf *out)
+{
+	if (rng_below(r, 8)) {
+		random_whole_text(r, out);
+		return;
+	}
+	_cleanup_(buf_done) struct buf path;
+	buf_init(&path, 1 << 16);
+	random_whole_text(r, &path);
+	size_t begin = path.length;
+	while (begin > 0 && path.data[begin - 1] != '/')
+		begin--;
+	buf_add_str(out, str_make(path.data + begin, path.length - begin));
 }
 
 static void random_bytes(struct rng *r, struct buf *out)
@@ -271,10 +287,10 @@ static void add_operator(struct rng *r, enum field_type type, struct buf *out)
 /* Some fields come often, so that their tests are shared and many. */
 static enum field_id random_field(struct rng *r)
 {
-	static const enum field_id often[] = {FIELD_FD_NAME,      FIELD_PROC_NAME,   FIELD_PROC_CMDLINE,
-	                                      FIELD_PROC_ANAME,   FIELD_EVT_RAWRES,  FIELD_FD_SPORT,
-	                                      FIELD_FD_NAME,      FIELD_USER_UID,    FIELD_FD_DIRECTORY,
-	                                      FIELD_CONTAINER_ID, FIELD_FD_TYPECHAR, FIELD_FD_NUM};
+	static const enum field_id often[] = {
+	        FIELD_FD_NAME,     FIELD_PROC_NAME, FIELD_PROC_CMDLINE, FIELD_PROC_ANAME,   FIELD_EVT_RAWRES,
+	        FIELD_FD_SPORT,    FIELD_FD_NAME,   FIELD_USER_UID,     FIELD_FD_DIRECTORY, FIELD_CONTAINER_ID,
+	        FIELD_FD_TYPECHAR, FIELD_FD_NUM,    FIELD_FD_FILENAME};
 	if (r->taste && rng_below(r, 16))
 		return r->taste->fields[rng_below(r, (unsigned)r->taste->field_count)];
 	return rng_below(r, 4) ? often[rng_below(r, ARRAY_SIZE(often))] : (enum field_id)rng_below(r, FIELD_COUNT);
@@ -463,20 +479,24 @@ static void answer(struct rng *r, enum field_type type, struct arena *arena, str
 static void get(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
                 struct value *ret_value);
 
-/* As of a real event, it is where the name begins, or there is none. */
-static void get_directory(const struct field_source *source, struct rng *r, struct arena *arena,
-                          struct value *ret_value)
+/* fd.directory and fd.filename: as of a real event, they are where the name begins and ends, or there are none. */
+static void get_part(const struct field_source *source, bool directory, struct rng *r, struct arena *arena,
+                     struct value *ret_value)
 {
 	const struct field_ref name = {.id = FIELD_FD_NAME};
 	if (rng_below(r, 6) == 0)
 		return;
 	get(source, &name, arena, ret_value);
-	if (ret_value->kind != VALUE_STR || rng_below(r, 4) == 0)
+	struct str *text = &ret_value->str;
+	if (ret_value->kind != VALUE_STR || (directory && rng_below(r, 4) == 0))
 		return;
-	size_t end = ret_value->str.length;
-	while (end > 0 && ret_value->str.data[end - 1] != '/')
+	size_t end = text->length;
+	while (end > 0 && text->data[end - 1] != '/')
 		end--;
-	ret_value->str = end > 1 ? str_make(ret_value->str.data, end - 1) : STR("/");
+	if (directory)
+		*text = end > 1 ? str_make(text->data, end - 1) : STR("/");
+	else
+		*text = end > 0 ? str_make(text->data + end, text->length - end) : STR("/");
 }
 
 static void get(const struct field_source *source, const struct field_ref *ref, struct arena *arena,
@@ -489,8 +509,8 @@ static void get(const struct field_source *source, const struct field_ref *ref, 
 	r.state += (uint64_t)ref->id * 0x9e3779b97f4a7c15ull + ref->index + ref->has_index * 77u +
 	           ref->key.length * 1001u + 1;
 	rng_next(&r);
-	if (ref->id == FIELD_FD_DIRECTORY) {
-		get_directory(source, &r, arena, ret_value);
+	if (ref->id == FIELD_FD_DIRECTORY || ref->id == FIELD_FD_FILENAME) {
+		get_part(source, ref->id == FIELD_FD_DIRECTORY, &r, arena, ret_value);
 		return;
 	}
 	if (ref->id == FIELD_EVT_TYPE) {

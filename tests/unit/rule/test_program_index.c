@@ -292,12 +292,15 @@ static void test_drivers(void **state)
 	        {"not fd.name = /c", 0},
 	        {"fd.name != /c", 0},
 	        {"fd.name exists", 0},
-	        {"fd.name endswith .key", 0},
-	        {"fd.name contains key", 0},
+	        {"fd.name endswith .key", 1},
+	        {"fd.name contains key", 1},
+	        {"fd.nameraw endswith .key", 0},
+	        {"fd.nameraw contains key", 0},
 	        {"fd.name regex \"^/k\"", 0},
 	        {"proc.name = sh", 0},
 	        {"(fd.name = /c or proc.name = sh)", 0},
-	        {"(fd.name = /c or fd.name endswith .key)", 0},
+	        {"(fd.name = /c or fd.name endswith .key)", 2},
+	        {"(fd.name = /c or fd.nameraw endswith .key)", 0},
 	        {"(fd.name = /d or not fd.filename = x)", 0},
 	        {"proc.name = sh and fd.name = /d", 1},
 	        {"(proc.name = sh or fd.name = /d) and fd.name = /e", 1},
@@ -445,6 +448,22 @@ static void test_many_drivers(void **state)
 	check(&x);
 }
 
+/* What is sought inside of names drives rules as long as there is little of it. */
+static void test_inside(void **state)
+{
+	static const char *const conditions[] = {"fd.name contains a1", "fd.name contains b2", "fd.name contains c3",
+	                                         "fd.name contains d4", "fd.name contains e5"};
+
+	(void)state;
+	for (size_t count = 4; count <= 5; count++) {
+		_cleanup_(indexed_done) struct indexed x = index_rules(conditions, count);
+
+		for (size_t i = 0; i < count; i++)
+			assert_int_equal(is_driven(&x, i), count == 4);
+		check(&x);
+	}
+}
+
 static void test_very_many_rules(void **state)
 {
 	_cleanup_(buf_done) struct buf text;
@@ -456,7 +475,7 @@ static void test_very_many_rules(void **state)
 		char name[32], condition[100];
 
 		snprintf(name, sizeof(name), "m%d", i);
-		snprintf(condition, sizeof(condition), i % 100 ? "fd.name = /srv/%d" : "fd.name endswith .k%d", i);
+		snprintf(condition, sizeof(condition), i % 100 ? "fd.name = /srv/%d" : "fd.name contains .k%d", i);
 		rule_add(&text, name, condition);
 	}
 	_cleanup_(indexed_done) struct indexed x = index_text(&text);
@@ -471,10 +490,15 @@ static void test_very_many_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_few),          cmocka_unit_test(test_none),
-	        cmocka_unit_test(test_drivers),      cmocka_unit_test(test_guards),
-	        cmocka_unit_test(test_many_guards),  cmocka_unit_test(test_many_kinds),
-	        cmocka_unit_test(test_many_drivers), cmocka_unit_test(test_very_many_rules),
+	        cmocka_unit_test(test_few),
+	        cmocka_unit_test(test_none),
+	        cmocka_unit_test(test_drivers),
+	        cmocka_unit_test(test_guards),
+	        cmocka_unit_test(test_many_guards),
+	        cmocka_unit_test(test_many_kinds),
+	        cmocka_unit_test(test_many_drivers),
+	        cmocka_unit_test(test_inside),
+	        cmocka_unit_test(test_very_many_rules),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
