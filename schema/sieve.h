@@ -58,8 +58,9 @@ struct sieve_input {
 
 /* What event_wanted says of a type. */
 #define WANTED_ALL 1
-#define WANTED_SIEVED 2
-#define WANTED_WRITES 3 /* of opens, those for writing; no rule wants any */
+#define WANTED_SIEVED 2       /* its record is */
+#define WANTED_WRITES 3       /* of opens, those for writing; no rule wants any */
+#define WANTED_SIEVED_FIRST 4 /* sieved before a record is made of it */
 
 /* Files that rules name, by whatever other name they are reached: two bits each, by hash. */
 #define SIEVE_WATCHED_BITS 65536

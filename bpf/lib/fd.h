@@ -30,6 +30,18 @@ static __always_inline struct file *fd_file(struct task_struct *task, __s64 fd)
 	return (struct file *)READ_WORD(files);
 }
 
+/* The address of a descriptor's struct sock; 0: it is no socket. */
+static __always_inline __u64 fd_socket(struct task_struct *task, __s64 fd)
+{
+	struct file *file = fd_file(task, fd);
+	struct socket *socket;
+
+	if (!file || (READ_ALONG(file, file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = READ(file, file, private_data);
+	return READ_ADDRESS(socket, socket, sk);
+}
+
 /* Kinds that have no place in a tree, by the first bytes of their name. */
 static __always_inline __u8 fd_anonymous_kind(const char name[8])
 {

@@ -163,6 +163,7 @@ struct scratch {
 	bool past_mark; /* the ring was filled past its mark when last looked at */
 	__u64 address;  /* see address_of() */
 	__u32 number;   /* see number_unknown() */
+	__u32 unmade;   /* the type of the event that is being judged before there is a record of it; 0: there is one */
 	struct opened opened;
 	struct path_walk walk;
 	struct text_walk text;

@@ -277,67 +277,75 @@ __noinline __u64 sieve_fill(struct scratch *s, __u32 path, __u64 flags)
 #define IPPROTO_UDP 17
 #define SOCK_RAW 3
 
-/* An IPv6 socket may have IPv4 addresses, ::ffff:a.b.c.d. */
-static __always_inline bool sieve_is_mapped(const __u8 *address)
+/* An IPv6 socket may have IPv4 addresses, ::ffff:a.b.c.d. address: where one stands. */
+static __always_inline bool sieve_is_mapped(__u64 address)
 {
-	const __u32 *words = (const __u32 *)address;
+	const void *first = (const void *)address, *last = first + 8;
 
-	return !words[0] && !words[1] && words[2] == __builtin_bswap32(0xffff);
+	return !READ_WORD(first) && (__u32)READ_WORD(last) == __builtin_bswap32(0xffff);
 }
 
-/* Both ends, if the record has them; who is the client follows from the call. */
-static __always_inline void sieve_fill_connected(struct scratch *s, const struct fd_info *info, bool connects)
+/* Both ends of a socket's connection, as fd_record_socket() would record them; who is the client follows from the call. */
+static __always_inline void sieve_fill_connected(struct scratch *s, __u64 sock, __s64 fd, bool connects)
 {
-	const struct sock_info *sock = (const void *)(info + 1);
+	__u64 common = sock + bpf_core_field_offset(struct sock, __sk_common);
+	__u64 local_addr = common + bpf_core_field_offset(struct sock_common, skc_v6_rcv_saddr);
+	__u64 remote_addr = common + bpf_core_field_offset(struct sock_common, skc_v6_daddr);
+	__u16 family = READ(sock_common, common, skc_family), protocol = READ(sock, sock, sk_protocol);
+	__u16 remote_port = __builtin_bswap16(READ(sock_common, common, skc_dport));
+	__u16 local_port = READ(sock_common, common, skc_num);
 	__u64 *numbers = s->sieve.numbers;
 
-	if ((info->kind != FD_IPV4 && info->kind != FD_IPV6) || info->flags & FD_F_LISTENING || !sock->remote_port ||
-	    (sock->protocol != IPPROTO_TCP && sock->protocol != IPPROTO_UDP) || sock->type == SOCK_RAW)
+	if ((family != AF_INET && family != AF_INET6) || READ(sock_common, common, skc_state) == SOCK_TCP_LISTEN ||
+	    !remote_port || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) ||
+	    READ(sock, sock, sk_type) == SOCK_RAW)
 		return;
-	if (info->kind == FD_IPV6 && (sieve_is_mapped(sock->local_addr) || sieve_is_mapped(sock->remote_addr)))
+	if (family == AF_INET6 && (sieve_is_mapped(local_addr) || sieve_is_mapped(remote_addr)))
 		return;
-	numbers[SIEVE_NUMBER_IP_VERSION] = info->kind == FD_IPV4 ? 4 : 6;
-	numbers[SIEVE_NUMBER_PROTOCOL] = sock->protocol;
-	numbers[SIEVE_NUMBER_DESCRIPTOR] = info->number;
-	numbers[SIEVE_NUMBER_LOCAL_PORT] = sock->local_port;
-	numbers[SIEVE_NUMBER_REMOTE_PORT] = sock->remote_port;
-	numbers[SIEVE_NUMBER_CLIENT_PORT] = connects ? sock->local_port : sock->remote_port;
-	numbers[SIEVE_NUMBER_SERVER_PORT] = connects ? sock->remote_port : sock->local_port;
+	numbers[SIEVE_NUMBER_IP_VERSION] = family == AF_INET ? 4 : 6;
+	numbers[SIEVE_NUMBER_PROTOCOL] = protocol;
+	numbers[SIEVE_NUMBER_DESCRIPTOR] = fd;
+	numbers[SIEVE_NUMBER_LOCAL_PORT] = local_port;
+	numbers[SIEVE_NUMBER_REMOTE_PORT] = remote_port;
+	numbers[SIEVE_NUMBER_CLIENT_PORT] = connects ? local_port : remote_port;
+	numbers[SIEVE_NUMBER_SERVER_PORT] = connects ? remote_port : local_port;
 	s->sieve.state = SIEVE_CONNECTED;
 }
 
-__noinline __u64 sieve_fill_call(struct scratch *s, __u32 type)
+/* What is at hand of a call that returned, without its record. fd: the socket that it is about, or -1. Returns the state. */
+__noinline __u64 sieve_fill_call(struct scratch *s, __u32 type, __s64 result, __s64 fd)
 {
-	struct event_slot slot;
-	__s64 result;
+	__u64 sock;
 
 	if (!s)
 		return SIEVE_UNDECIDED;
 	s->sieve.state = SIEVE_UNDECIDED;
 	s->sieve.names = 1;
-	result = record_header(s)->result;
-	slot = record_header(s)->fd;
 	if (result < -ERRNO_MAX)
 		return SIEVE_UNDECIDED;
 	s->sieve.numbers[SIEVE_NUMBER_RESULT] = result;
 	s->sieve.state = result < 0 ? SIEVE_REFUSED : SIEVE_DONE;
-	if (!slot.offset || (result < 0 && result != -EINPROGRESS))
+	if (fd < 0 || (result < 0 && result != -EINPROGRESS))
 		return s->sieve.state;
-	if (type == EVENT_connect || type == EVENT_accept || type == EVENT_accept4)
-		sieve_fill_connected(s, (void *)&s->record[slot.offset & RECORD_MASK], type == EVENT_connect);
+	sock = fd_socket(bpf_get_current_task_btf(), fd);
+	if (sock)
+		sieve_fill_connected(s, sock, fd, type == EVENT_connect);
 	return s->sieve.state;
 }
 
 /* ---- the program ---- */
-__noinline __u64 sieve_set_live(struct scratch *s)
+/* p: what is known of the process; NULL: nothing. */
+static __always_inline void sieve_set_process(struct scratch *s, const struct sieve_process *p)
 {
-	struct sieve_process *p = sieve_by_process ? process_get(bpf_get_current_task_btf()) : NULL;
-
-	if (!s)
-		return 0;
 	s->sieve.process = p ? p->serial : 0;
 	for (__u32 i = 0; i < SIEVE_RULES_MAX / 64; i++)
 		s->sieve.live[i] = p ? p->rules[i] : ~0ull;
+}
+
+__noinline __u64 sieve_set_live(struct scratch *s)
+{
+	if (s)
+		sieve_set_process(s, sieve_by_process ? process_get(bpf_get_current_task_btf()) : NULL);
 	return 0;
 }
 
@@ -347,6 +355,7 @@ static __always_inline void record_sift(void *ctx, struct scratch *s, __u32 type
 {
 	if (s->sieve.state == SIEVE_UNDECIDED)
 		return;
+	s->unmade = 0;
 	if (wanted == WANTED_WRITES)
 		bpf_tail_call(ctx, &sieves, SIEVE_DROP);
 	sieve_set_live(s);

@@ -229,8 +229,14 @@ int sieve_pass(void *ctx)
 {
 	struct scratch *s = scratch_get();
 
-	if (s)
-		record_submit(s);
+	if (!s)
+		return 0;
+	if (s->unmade) {
+		bpf_tail_call(ctx, &sensors, s->unmade);
+		count(COUNTER_tail_call);
+		return 0;
+	}
+	record_submit(s);
 	return 0;
 }
 
@@ -241,7 +247,7 @@ int sieve_drop(void *ctx)
 	struct opened *before;
 
 	count(COUNTER_sieved);
-	if (!s || record_header(s)->type != EVENT_openat || !s->opened.length)
+	if (!s || s->unmade || record_header(s)->type != EVENT_openat || !s->opened.length)
 		return 0;
 	s->opened.process = s->sieve.by_file ? 0 : s->sieve.process;
 	before = opened_find(&s->opened);

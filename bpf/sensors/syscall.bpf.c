@@ -14,35 +14,70 @@
 
 /* Can no rule match any event of that type and this process? An open that may have created a file is told in any case:
  * user space follows which files are there; so is one for writing, if those are kept. */
-static __always_inline bool call_is_excluded(struct task_struct *task, struct pt_regs *regs, __u32 type)
+static __always_inline bool call_is_excluded(const struct sieve_process *p, struct task_struct *task,
+                                             struct pt_regs *regs, __u32 type)
 {
-	struct sieve_process *p = process_get(task);
 	__u32 told = O_CREAT | (sieve_keeps_writes ? OPEN_ACCESS : 0);
 
-	if (!p || sieve_is_paused || p->types[type / 64 & (SIEVE_TYPES_MAX / 64 - 1)] >> (type & 63) & 1)
+	if (sieve_is_paused || p->types[type / 64 & (SIEVE_TYPES_MAX / 64 - 1)] >> (type & 63) & 1)
 		return false;
 	if (type == EVENT_open || type == EVENT_openat)
 		return !(syscall_argument(regs, syscall_is_compat(task), type == EVENT_open ? 1 : 2) & told);
 	return true;
 }
 
+/* Leaves it to the sieve of its type whether a record is made of the call, and comes back if that cannot say. What changes
+ * a process is never sieved, so nothing else is to be done for one that is dropped. */
+static __always_inline void call_sift(void *ctx, struct task_struct *task, struct pt_regs *regs, __u32 type,
+                                      long result, const struct sieve_process *p)
+{
+	bool compat = syscall_is_compat(task);
+	struct scratch *s = scratch_get();
+	__s64 fd = -1;
+
+	if (!s || syscall_indirect(regs, compat))
+		return;
+	if (type == EVENT_connect)
+		fd = (__s32)syscall_argument(regs, compat, 0);
+	else if (type == EVENT_accept || type == EVENT_accept4)
+		fd = result;
+	if (sieve_fill_call(s, type, result, fd) == SIEVE_UNDECIDED)
+		return;
+	s->unmade = type;
+	sieve_set_process(s, p);
+	/* By a constant it is a plain jump; else one that is guarded against speculation, 40 ns dearer. */
+	if (type == EVENT_connect)
+		bpf_tail_call_static(ctx, &sieves, EVENT_connect);
+	else if (type == EVENT_accept4)
+		bpf_tail_call_static(ctx, &sieves, EVENT_accept4);
+	else
+		bpf_tail_call(ctx, &sieves, type);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
+	struct sieve_process *p = NULL;
 	struct task_struct *task;
+	__u8 wanted;
 	__u32 type;
 
 	if (!syscall_may_be_wanted(regs))
 		return 0;
 	task = bpf_get_current_task_btf();
 	type = syscall_event(task, regs);
-	if (!type || !event_wanted[type & (EVENT_TYPES - 1)] || !task_in_scope(task))
+	wanted = event_wanted[type & (EVENT_TYPES - 1)];
+	if (!type || !wanted || !task_in_scope(task))
 		return 0;
-	if (sieve_by_process && call_is_excluded(task, regs, type)) {
-		count(COUNTER_sieved);
-		return 0;
+	if (sieve_by_process) {
+		p = process_get(task);
+		if (p && call_is_excluded(p, task, regs, type)) {
+			count(COUNTER_sieved);
+			return 0;
+		}
 	}
-	/* By a constant it is a plain jump; else one that is guarded against speculation, 40 ns dearer. */
+	if (wanted == WANTED_SIEVED_FIRST)
+		call_sift(ctx, task, regs, type, result, p);
 	if (type == EVENT_openat)
 		bpf_tail_call_static(ctx, &sensors, EVENT_openat);
 	else
@@ -351,7 +386,7 @@ static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 ty
 {
 	__u8 wanted = event_wanted[type & (EVENT_TYPES - 1)];
 
-	if (wanted < WANTED_SIEVED)
+	if (wanted != WANTED_SIEVED && wanted != WANTED_WRITES)
 		return;
 	s->opened.length = 0;
 	switch (type) {
@@ -362,7 +397,7 @@ static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 ty
 		sieve_fill(s, MEMBER(openat2, name), GET(openat2, flags));
 		break;
 	default:
-		sieve_fill_call(s, type);
+		sieve_fill_call(s, type, record_header(s)->result, -1);
 		break;
 	}
 	record_sift(ctx, s, type, wanted);

@@ -333,10 +333,26 @@ void loader_free(struct loader *l)
 	free(l);
 }
 
+/* Of opens the sieve looks at names, which their sensor finds; which mappings are events at all is for theirs to say. */
+static uint8_t how_sieved(uint32_t type)
+{
+	switch (type) {
+	case EVENT_open:
+	case EVENT_openat:
+	case EVENT_openat2:
+	case EVENT_mmap:
+	case EVENT_mprotect:
+	case EVENT_pkey_mprotect:
+		return WANTED_SIEVED;
+	default:
+		return WANTED_SIEVED_FIRST;
+	}
+}
+
 static uint8_t how_wanted(const struct loader *l, uint32_t type)
 {
 	if (event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1)
-		return l->sieved[type] && !l->paused && !(l->kept[type / 64] >> (type % 64) & 1) ? WANTED_SIEVED
+		return l->sieved[type] && !l->paused && !(l->kept[type / 64] >> (type % 64) & 1) ? how_sieved(type)
 		                                                                                 : WANTED_ALL;
 	bool opens = type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
 	return opens && l->bpf->bss->sieve_keeps_writes && l->sieve_place.attach_btf_id ? WANTED_WRITES : 0;
