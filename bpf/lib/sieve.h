@@ -6,6 +6,7 @@
 #ifndef PICKET_BPF_SIEVE_H
 #define PICKET_BPF_SIEVE_H
 
+#include "bytes.h"
 #include "fd.h"
 #include "process.h"
 
@@ -18,41 +19,16 @@ struct {
 } sieves SEC(".maps");
 
 /* ---- texts, eight bytes at a time ---- */
-#define BYTES(byte) (0x0101010101010101ull * (byte))
 #define TEXT_PLAIN 1    /* printable ASCII */
 #define TEXT_SLASHES 2  /* two slashes stand together */
 #define TEXT_DOUBTFUL 4 /* something might be resolved: a component that begins with a dot, or is empty */
 #define TEXT_PROC 8     /* begins with /proc/ */
-
-/* The top bit of each byte that is `byte`. */
-static __always_inline __u64 bytes_equal(__u64 word, __u8 byte)
-{
-	__u64 x = word ^ BYTES(byte);
-
-	return ~(((x & BYTES(0x7f)) + BYTES(0x7f)) | x) & BYTES(0x80);
-}
 
 static __always_inline bool bytes_are_plain(__u64 word)
 {
 	__u64 from_blank = ((word & BYTES(0x7f)) + BYTES(0x60)) & BYTES(0x80);
 
 	return from_blank == BYTES(0x80) && !(word & BYTES(0x80)) && !bytes_equal(word, 0x7f);
-}
-
-/* Which byte has the highest bit that is set. */
-static __always_inline __u32 byte_last(__u64 bits)
-{
-	__u32 byte = 0;
-
-	if (bits >> 32) {
-		bits >>= 32;
-		byte += 4;
-	}
-	if (bits >> 16) {
-		bits >>= 16;
-		byte += 2;
-	}
-	return byte + (bits >> 8 ? 1 : 0);
 }
 
 static __always_inline __u64 record_word(const struct scratch *s, __u32 at)
@@ -313,12 +289,11 @@ static __always_inline void sieve_fill_connected(struct scratch *s, __u64 sock, 
 }
 
 /* What is at hand of a call that returned, without its record. fd: the socket that it is about, or -1. Returns the state. */
-__noinline __u64 sieve_fill_call(struct scratch *s, __u32 type, __s64 result, __s64 fd)
+static __always_inline __u32 sieve_fill_call(struct scratch *s, struct task_struct *task, __u32 type, __s64 result,
+                                             __s64 fd)
 {
 	__u64 sock;
 
-	if (!s)
-		return SIEVE_UNDECIDED;
 	s->sieve.state = SIEVE_UNDECIDED;
 	s->sieve.names = 1;
 	if (result < -ERRNO_MAX)
@@ -327,7 +302,7 @@ __noinline __u64 sieve_fill_call(struct scratch *s, __u32 type, __s64 result, __
 	s->sieve.state = result < 0 ? SIEVE_REFUSED : SIEVE_DONE;
 	if (fd < 0 || (result < 0 && result != -EINPROGRESS))
 		return s->sieve.state;
-	sock = fd_socket(bpf_get_current_task_btf(), fd);
+	sock = fd_socket(task, fd);
 	if (sock)
 		sieve_fill_connected(s, sock, fd, type == EVENT_connect);
 	return s->sieve.state;

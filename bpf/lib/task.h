@@ -5,6 +5,7 @@
 #ifndef PICKET_BPF_TASK_H
 #define PICKET_BPF_TASK_H
 
+#include "bytes.h"
 #include "path.h"
 
 #define PIDTYPE_TGID 1
@@ -163,22 +164,37 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 	return READ(kernfs_node, node, __parent);
 }
 
+/* The length of a name by words, as far as those go that path_copy_name() copies; 0: it is longer, or empty. */
+static __always_inline __u32 name_length(__u64 name)
+{
+#pragma unroll
+	for (__u32 i = 0; i <= NAME_SHORT / 8; i++) {
+		__u64 ends = bytes_equal(READ_WORD((const void *)(name + 8 * i)), 0);
+		if (ends)
+			return 8 * i + byte_first(ends);
+	}
+	return 0;
+}
+
 static long cgroup_step(__u32 index, struct cgroup_walk *w)
 {
 	struct kernfs_node *node = w->node, *parent = kernfs_parent(node);
-	char *name = &w->scratch->walk.text[PATH_BUFFER]; /* the spare bytes behind the buffer */
-	__u32 at;
+	char *spare = &w->scratch->walk.text[PATH_BUFFER]; /* the bytes behind the buffer */
+	__u64 name = READ_ADDRESS(kernfs_node, (__u64)node, name);
+	__u32 length = bpf_rdonly_cast ? name_length(name) : 0, at;
 	long n;
 
 	if (!parent)
 		return 1;
-	n = bpf_probe_read_kernel_str(name, 256, READ(kernfs_node, node, name));
-	if (n <= 1)
+	if (!length) {
+		n = bpf_probe_read_kernel_str(spare, 256, (void *)name);
+		if (n <= 1)
+			return 1;
+		length = n - 1;
+	}
+	at = w->position - length;
+	if (at < PATH_BEGIN + 1 || path_copy_name(&w->scratch->walk, at, name, length))
 		return 1;
-	at = w->position - (n - 1);
-	if (at < PATH_BEGIN + 1)
-		return 1;
-	bpf_probe_read_kernel(&w->scratch->walk.text[at & (PATH_BUFFER - 1)], (n - 1) & 255, name);
 	at--;
 	w->scratch->walk.text[at & (PATH_BUFFER - 1)] = '/';
 	w->position = at;
@@ -200,6 +216,7 @@ __noinline __u64 task_record_cgroup_word(struct scratch *s, __u64 task_address)
 {
 	__u64 set = READ_ADDRESS(task_struct, task_address, cgroups);
 	struct cgroup *dfl = READ(css_set, set, dfl_cgrp), *other = NULL;
+	struct cgroup_root *root = READ(cgroup, dfl, root);
 	__u32 position = PATH_END, length;
 
 	if (!s)
@@ -209,8 +226,7 @@ __noinline __u64 task_record_cgroup_word(struct scratch *s, __u64 task_address)
 		__u64 css = READ_WORD(at);
 		struct cgroup *cgroup = css ? READ(cgroup_subsys_state, css, cgroup) : NULL;
 
-		if (cgroup && cgroup != dfl && READ_ALONG(cgroup, cgroup, root, hierarchy_id) &&
-		    kernfs_parent(READ(cgroup, cgroup, kn))) {
+		if (cgroup && READ(cgroup, cgroup, level) && READ(cgroup, cgroup, root) != root) {
 			other = cgroup;
 			break;
 		}

@@ -339,7 +339,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	}
 	SET(procexit, reaper_tid, reaper);
 	SET(procexit, leader, last);
-	SET(procexit, duration, bpf_ktime_get_boot_ns() - READ_POINTER(task, group_leader)->start_boottime);
+	SET(procexit, duration, record_header(s)->time_ns - record_header(s)->start_ns);
 	parent = last && process_has_children(task->group_leader); /* they get another one */
 	if (parent)
 		processes_forget();

@@ -41,7 +41,7 @@ static __always_inline void call_sift(void *ctx, struct task_struct *task, struc
 		fd = (__s32)syscall_argument(regs, compat, 0);
 	else if (type == EVENT_accept || type == EVENT_accept4)
 		fd = result;
-	if (sieve_fill_call(s, type, result, fd) == SIEVE_UNDECIDED)
+	if (sieve_fill_call(s, task, type, result, fd) == SIEVE_UNDECIDED)
 		return;
 	s->unmade = type;
 	sieve_set_process(s, p);
@@ -397,7 +397,7 @@ static __always_inline void generic_sieve(void *ctx, struct scratch *s, __u32 ty
 		sieve_fill(s, MEMBER(openat2, name), GET(openat2, flags));
 		break;
 	default:
-		sieve_fill_call(s, type, record_header(s)->result, -1);
+		sieve_fill_call(s, NULL, type, record_header(s)->result, -1);
 		break;
 	}
 	record_sift(ctx, s, type, wanted);
