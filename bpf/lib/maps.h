@@ -161,6 +161,7 @@ struct scratch {
 	__u32 used;     /* bytes of record */
 	__u32 records;  /* submitted, modulo 2^32 */
 	bool past_mark; /* the ring was filled past its mark when last looked at */
+	__u64 known;    /* of an open's process: the serial of what is known of it, found by sys_exit; 0: nothing is */
 	__u64 address;  /* see address_of() */
 	__u32 number;   /* see number_unknown() */
 	__u32 unmade;   /* the type of the event that is being judged before there is a record of it; 0: there is one */

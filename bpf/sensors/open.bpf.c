@@ -124,11 +124,10 @@ static __always_inline bool opened_look(struct opened *o, struct task_struct *ta
 	return o->way;
 }
 
-static __always_inline bool opened_is_known(const struct opened *o, struct task_struct *task)
+static __always_inline bool opened_is_known(const struct opened *o, const struct scratch *s)
 {
 	const struct opened *same = opened_find(o);
 	const __u64 *words = (const __u64 *)o, *before = (const __u64 *)same;
-	struct sieve_process *p;
 	__u64 differ = 0;
 
 	if (!same)
@@ -137,10 +136,7 @@ static __always_inline bool opened_is_known(const struct opened *o, struct task_
 	for (__u32 i = 0; i < sizeof(*o) / 8; i++)
 		if (i != offsetof(struct opened, process) / 8)
 			differ |= words[i] ^ before[i];
-	if (differ || !same->process)
-		return !differ;
-	p = process_get(task);
-	return p && p->serial == same->process;
+	return !differ && (!same->process || same->process == s->known);
 }
 
 /* The text that was compared, not read again: it may have changed meanwhile. */
@@ -198,13 +194,13 @@ int BPF_PROG(sys_openat, struct pt_regs *regs, long result)
 	bool comparable = wanted == WANTED_SIEVED && result >= 0 && bpf_rdonly_cast &&
 	                  opened_look(&opened, task, result, dirfd, user, flags);
 
-	if (comparable && opened_is_known(&opened, task)) {
-		count(COUNTER_sieved);
-		return 0;
-	}
 	s = scratch_get();
 	if (!s)
 		return 0;
+	if (comparable && opened_is_known(&opened, s)) {
+		count(COUNTER_sieved);
+		return 0;
+	}
 	s->used = FIXED_SIZE(openat);
 	record_header(s)->flags = 0;
 	s->opened = opened;

@@ -59,6 +59,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
 	struct sieve_process *p = NULL;
 	struct task_struct *task;
+	struct scratch *s;
 	__u8 wanted;
 	__u32 type;
 
@@ -78,10 +79,14 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	}
 	if (wanted == WANTED_SIEVED_FIRST)
 		call_sift(ctx, task, regs, type, result, p);
-	if (type == EVENT_openat)
+	if (type == EVENT_openat) {
+		s = scratch_get();
+		if (s)
+			s->known = p ? p->serial : 0;
 		bpf_tail_call_static(ctx, &sensors, EVENT_openat);
-	else
+	} else {
 		bpf_tail_call(ctx, &sensors, type);
+	}
 	count(COUNTER_tail_call);
 	return 0;
 }
