@@ -46,12 +46,19 @@ static __always_inline void call_sift(void *ctx, struct task_struct *task, struc
 	s->unmade = type;
 	sieve_set_process(s, p);
 	/* By a constant it is a plain jump; else one that is guarded against speculation, 40 ns dearer. */
-	if (type == EVENT_connect)
+	switch (type) {
+	case EVENT_connect:
 		bpf_tail_call_static(ctx, &sieves, EVENT_connect);
-	else if (type == EVENT_accept4)
+		break;
+	case EVENT_accept:
+		bpf_tail_call_static(ctx, &sieves, EVENT_accept);
+		break;
+	case EVENT_accept4:
 		bpf_tail_call_static(ctx, &sieves, EVENT_accept4);
-	else
+		break;
+	default:
 		bpf_tail_call(ctx, &sieves, type);
+	}
 }
 
 SEC("tp_btf/sys_exit")
