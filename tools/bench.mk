@@ -17,11 +17,11 @@ build/bench/vm: bench/vm.c bench/vm_native.c bench/vm_native.h bench/kernels.h b
 build/bench/rules: bench/rules.c $(foreach r,core $(call needs,core),$(if $(wildcard src/$(r)/*.c),build/release/$(r).a)) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)
+	@$(CC) $(cflags) $(flags_release) $(link_whole) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)
 build/bench/recent: bench/recent.c $(foreach r,core $(call needs,core),$(if $(wildcard src/$(r)/*.c),build/release/$(r).a)) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	@$(CC) $(cflags) $(flags_release) $(link_release) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)
+	@$(CC) $(cflags) $(flags_release) $(link_whole) $< -o $@ -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs)
 build/bench/guards: bench/guards.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
