@@ -39,18 +39,23 @@ static bool is_plain_text(struct str s)
 	return plain && is_plain_word(load_word(s.data + s.length - sizeof(uint64_t)));
 }
 
-void set_path(const struct field_query *q, struct value *v, struct str path)
+/* Apart, so that the usual way is short. */
+static void __attribute__((noinline)) set_printable(const struct field_query *q, struct value *v, struct str path)
 {
-	if (!path.data)
-		return;
-	if (is_plain_text(path)) {
-		set_str(v, path);
-		return;
-	}
 	_cleanup_(buf_done) struct buf text;
 	field_buf_init(&text);
 	value_add_printable(path, 0, &text);
 	set_buf(q, v, &text);
+}
+
+void set_path(const struct field_query *q, struct value *v, struct str path)
+{
+	if (!path.data)
+		return;
+	if (is_plain_text(path))
+		set_str(v, path);
+	else
+		set_printable(q, v, path);
 }
 
 void set_buf(const struct field_query *q, struct value *v, struct buf *text)

@@ -296,7 +296,8 @@ static void add_errno(int64_t n, struct buf *out)
 static char protocol_letter(const struct field_query *q)
 {
 	struct sock_ends ends;
-	return field_sock_ends(q, &ends) && ends.protocol ? ends.protocol[0] : '\0';
+	const char *name = field_sock_ends(q, &ends) ? sock_protocol_name(ends.protocol) : NULL;
+	return name ? name[0] : '\0';
 }
 
 static void add_fd_of_event(const struct field_query *q, struct buf *out)

@@ -403,9 +403,8 @@ static void get_protocol(const struct field_query *q, const struct fd_info *fd, 
 {
 	struct sock_ends ends;
 	const char *protocol = NULL;
-	if (fd && field_sock_ends(q, &ends) && ends.protocol &&
-	    (ends.role != ROLE_NONE || strcmp(ends.protocol, "raw") == 0))
-		protocol = ends.protocol;
+	if (fd && field_sock_ends(q, &ends) && (ends.role != ROLE_NONE || ends.protocol == PROTOCOL_RAW))
+		protocol = sock_protocol_name(ends.protocol);
 	if (fd)
 		set_str(v, str_from(protocol ? protocol : "<NA>"));
 }

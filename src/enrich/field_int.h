@@ -124,6 +124,7 @@ const char *field_fd_letter(const struct field_query *q); /* what kind it is, as
 int32_t field_fd_number(const struct event *e);
 
 /* ---- sockets (field_sock.c) ---- */
+enum sock_protocol { PROTOCOL_OTHER, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP, PROTOCOL_RAW };
 enum sock_role { ROLE_NONE, ROLE_CLIENT, ROLE_SERVER, ROLE_BOUND };
 struct sock_end {
 	bool known;
@@ -133,10 +134,11 @@ struct sock_end {
 struct sock_ends {
 	enum sock_role role; /* of the acting process; BOUND: no peer, waits for any */
 	struct sock_end local, remote;
-	const char *protocol; /* tcp, udp, icmp, raw; NULL: another */
+	enum sock_protocol protocol;
 };
-/* False: not an IP socket, or nothing is known. */
-bool field_sock_ends(const struct field_query *q, struct sock_ends *ret_ends);
+const char *sock_protocol_name(enum sock_protocol protocol); /* NULL: of none of these */
+/* False: not an IP socket, or nothing is known; ends may have been written to nevertheless. */
+bool field_sock_ends(const struct field_query *q, struct sock_ends *ends);
 const struct sock_end *sock_client(const struct sock_ends *s); /* NULL: none */
 const struct sock_end *sock_server(const struct sock_ends *s);
 bool field_sock_addr(const struct event *e, struct str *ret_sockaddr);  /* that the caller gave */

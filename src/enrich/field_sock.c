@@ -37,18 +37,18 @@ static bool is_message(enum event_type type, bool *ret_sends)
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-/* An IPv4 address that an IPv6 socket uses is IPv4. */
-static struct ip ip_from_bytes(uint16_t family, const uint8_t *bytes)
+/* An IPv4 address that an IPv6 socket uses is IPv4. Written where it is to stand: a processor waits if it has to copy as a whole
+ * what was just written in parts. */
+static void sock_end_set(struct sock_end *end, uint16_t family, const uint8_t *address, uint16_t port)
 {
-	struct ip ip = {.family = 4, .prefix = 32};
-	if (family == AF_INET6 && memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) != 0) {
-		ip.family = 6;
-		ip.prefix = 128;
-		memcpy(ip.bytes, bytes, 16);
-	} else {
-		memcpy(ip.bytes, bytes + (family == AF_INET6 ? sizeof(mapped_prefix) : 0), 4);
-	}
-	return ip;
+	bool mapped = family == AF_INET6 && memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0;
+	bool is6 = family == AF_INET6 && !mapped;
+	end->known = true;
+	end->port = port;
+	end->ip.family = is6 ? 6 : 4;
+	end->ip.prefix = is6 ? 128 : 32;
+	memset(end->ip.bytes, 0, sizeof(end->ip.bytes));
+	memcpy(end->ip.bytes, address + (mapped ? sizeof(mapped_prefix) : 0), is6 ? 16 : 4);
 }
 
 static bool ip_is_zero(const struct ip *ip)
@@ -84,14 +84,12 @@ bool sock_end_from_addr(struct str sockaddr, struct sock_end *ret_end)
 
 	if (family == AF_INET && sockaddr.length >= offsetof(struct sockaddr_in, sin_zero)) {
 		memcpy(&in, sockaddr.data, offsetof(struct sockaddr_in, sin_zero));
-		*ret_end = (struct sock_end){true, ip_from_bytes(AF_INET, (const uint8_t *)&in.sin_addr),
-		                             ntohs(in.sin_port)};
+		sock_end_set(ret_end, AF_INET, (const uint8_t *)&in.sin_addr, ntohs(in.sin_port));
 		return true;
 	}
 	if (family == AF_INET6 && sockaddr.length >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
 		memcpy(&in6, sockaddr.data, offsetof(struct sockaddr_in6, sin6_scope_id));
-		*ret_end =
-		        (struct sock_end){true, ip_from_bytes(AF_INET6, in6.sin6_addr.s6_addr), ntohs(in6.sin6_port)};
+		sock_end_set(ret_end, AF_INET6, in6.sin6_addr.s6_addr, ntohs(in6.sin6_port));
 		return true;
 	}
 	return false;
@@ -118,26 +116,33 @@ static bool is_ip_socket(const struct sock_info *s)
 	return s && (s->family == AF_INET || s->family == AF_INET6);
 }
 
-static const char *sock_protocol(const struct sock_info *s)
+static enum sock_protocol sock_protocol(const struct sock_info *s)
 {
 	if (s->type == SOCK_RAW)
-		return "raw";
+		return PROTOCOL_RAW;
 	switch (s->protocol) {
 	case IPPROTO_TCP:
-		return "tcp";
+		return PROTOCOL_TCP;
 	case IPPROTO_UDP:
-		return "udp";
+		return PROTOCOL_UDP;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		return "icmp";
+		return PROTOCOL_ICMP;
 	default:
-		return NULL;
+		return PROTOCOL_OTHER;
 	}
+}
+
+const char *sock_protocol_name(enum sock_protocol protocol)
+{
+	static const char *const names[] = {
+	        [PROTOCOL_TCP] = "tcp", [PROTOCOL_UDP] = "udp", [PROTOCOL_ICMP] = "icmp", [PROTOCOL_RAW] = "raw"};
+	return names[protocol];
 }
 
 static bool has_ports(const struct sock_ends *ends)
 {
-	return !ends->protocol || (strcmp(ends->protocol, "raw") != 0 && strcmp(ends->protocol, "icmp") != 0);
+	return ends->protocol != PROTOCOL_RAW && ends->protocol != PROTOCOL_ICMP;
 }
 
 static bool connect_is_under_way(const struct event *e, const struct sock_info *s)
@@ -149,16 +154,11 @@ static bool connect_is_under_way(const struct event *e, const struct sock_info *
 	       (s->state == STATE_ESTABLISHED || s->state == STATE_SYN_SENT || s->state == STATE_SYN_RECV);
 }
 
-static struct sock_end sock_end_make(const struct sock_info *s, const uint8_t *addr, uint16_t port)
-{
-	return (struct sock_end){true, ip_from_bytes(s->family, addr), port};
-}
-
 static void ends_from_kernel(const struct fd_info *fd, const struct sock_info *s, struct sock_ends *ends)
 {
 	ends->protocol = sock_protocol(s);
-	ends->local = sock_end_make(s, s->local_addr, s->local_port);
-	ends->remote = sock_end_make(s, s->remote_addr, s->remote_port);
+	sock_end_set(&ends->local, s->family, s->local_addr, s->local_port);
+	sock_end_set(&ends->remote, s->family, s->remote_addr, s->remote_port);
 	if (fd->flags & FD_F_LISTENING || (ends->remote.port == 0 && ip_is_zero(&ends->remote.ip)))
 		ends->remote.known = false;
 	/* Linux shows an unconnected local address as ::, also if the other end is IPv4. */
@@ -226,25 +226,24 @@ static enum sock_role sock_role(const struct event *e, const struct sock_info *s
 	return ends->local.port != 0 && has_ports(ends) ? ROLE_BOUND : ROLE_NONE;
 }
 
-bool field_sock_ends(const struct field_query *q, struct sock_ends *ret_ends)
+bool field_sock_ends(const struct field_query *q, struct sock_ends *ends)
 {
 	const struct event *e = q->event;
 	const struct fd_info *fd = field_fd(e);
 	const struct sock_info *s = fd ? event_sock(e) : NULL;
-	struct sock_ends ends = {0};
 
 	if (s && !is_ip_socket(s))
 		return false;
+	*ends = (struct sock_ends){0};
 	if (s)
-		ends_from_kernel(fd, s, &ends);
+		ends_from_kernel(fd, s, ends);
 	if (!fd || s)
-		ends_from_caller(e, s, &ends);
-	if (!ends.local.known)
+		ends_from_caller(e, s, ends);
+	if (!ends->local.known)
 		return false;
-	ends.role = sock_role(e, s, &ends);
-	if (!has_ports(&ends))
-		ends.local.port = ends.remote.port = 0;
-	*ret_ends = ends;
+	ends->role = sock_role(e, s, ends);
+	if (!has_ports(ends))
+		ends->local.port = ends->remote.port = 0;
 	return true;
 }
 
