@@ -11,13 +11,21 @@
 #define EACH_BYTE 0x0101010101010101ull
 #define WORD_BYTES 8
 
-/* What paths and command lines are full of, the most frequent first. */
+/* What paths and command lines are full of: bytes, the most frequent first, and two in a row. */
 static const char frequent[] = "/elsraointucpm.bdhgyfvkx-_012wSTARz";
+static const char frequent_pairs[] =
+        "/usr/share/lib/x86_64-linux-gnu/libc.so.6 /proc/self/stat /sys/fs/cgroup/ /etc/ld.so.cache "
+        "/dev/null /var/log/ /run/ /tmp/ /home/ /usr/local/bin/python3.11/dist-packages/__init__.py";
 
 static unsigned rarity(char c)
 {
 	const char *at = c ? strchr(frequent, c) : NULL;
 	return at ? (unsigned)(at - frequent) + 1 : (unsigned)sizeof(frequent);
+}
+
+static bool is_frequent_pair(const char *bytes)
+{
+	return memmem(frequent_pairs, sizeof(frequent_pairs) - 1, bytes, 2) != NULL;
 }
 
 static uint8_t folded(char c, bool nocase)
@@ -60,6 +68,8 @@ static struct scan_sign sign_choose(const struct pattern *p)
 		unsigned rare = 1;
 		for (size_t i = 0; i < best.count; i++)
 			rare *= rarity(p->text.data[at + i]);
+		if (best.count == 2 && is_frequent_pair(p->text.data + at))
+			rare = 1;
 		if (rare > most) {
 			most = rare;
 			best = sign_at(p, at);
