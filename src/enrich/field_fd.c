@@ -196,15 +196,11 @@ static void get_file_name(const struct field_query *q, const struct fd_info *fd,
 	v->truncated = truncated;
 }
 
-void field_get_fd_name(const struct field_query *q, struct value *v)
+/* Apart, so that the way to a file's name is short. */
+static void __attribute__((noinline))
+get_other_name(const struct field_query *q, const struct fd_info *fd, struct value *v)
 {
-	const struct fd_info *fd = field_fd(q->event);
-
-	if (q->event->info->fd_use == FD_NO)
-		return;
-	if (fd && names_fd_has_path(fd))
-		get_file_name(q, fd, v);
-	else if (fd && fd->kind == FD_MEMFD)
+	if (fd && fd->kind == FD_MEMFD)
 		get_memfd_name(q, fd, v);
 	else if (fd && fd->kind == FD_PIDFD)
 		get_pidfd_name(q, v);
@@ -214,6 +210,18 @@ void field_get_fd_name(const struct field_query *q, struct value *v)
 		get_sock_name(q, v);
 	else
 		set_str(v, STR(""));
+}
+
+void field_get_fd_name(const struct field_query *q, struct value *v)
+{
+	const struct fd_info *fd = field_fd(q->event);
+
+	if (q->event->info->fd_use == FD_NO)
+		return;
+	if (fd && names_fd_has_path(fd))
+		get_file_name(q, fd, v);
+	else
+		get_other_name(q, fd, v);
 }
 
 /* Of slashes that stand together, the first. */

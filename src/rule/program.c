@@ -37,13 +37,6 @@ struct judged {
 	bool learned; /* what was deferred has been decided */
 };
 
-/* A text that programs asked for, and may ask for again when another has taken its place in the memory. */
-struct text_asked {
-	uint64_t event; /* of which it is, as rule_programs counts them */
-	const char *data;
-	int64_t length; /* -1: what compares it is decided */
-};
-
 struct rule_programs {
 	const struct rule_set *set;
 	struct plan plan;
@@ -66,8 +59,6 @@ struct rule_programs {
 	uint64_t *facts;                        /* of the process at hand, while its class is found */
 	uint64_t *deferred;                     /* by known bit: is it of deferred atoms? */
 	uint64_t *known;                        /* as in the memory, while something deferred is decided */
-	struct text_asked *texts;               /* by text */
-	uint64_t event;                         /* counts what is judged */
 	struct picket_call call, deferred_call; /* for all runs: clearing it takes as long as a short one */
 	struct judged now;
 };
@@ -104,7 +95,14 @@ static bool atom_decide(struct rule_programs *p, const struct atom *a)
 	return holds;
 }
 
-/* Asked once for an event: no cache is needed. */
+/* Apart, so that the way to a field is short. */
+static void __attribute__((noinline))
+expr_input_value(const struct judged *now, const struct expr *e, struct value *ret_value)
+{
+	expr_value(e, &(struct eval){.source = now->source, .arena = now->arena}, ret_value);
+}
+
+/* Seldom asked more than once for an event: no cache is needed. */
 static inline void input_value(const struct rule_programs *p, const struct plan_input *input, struct value *ret_value)
 {
 	const struct judged *now = &p->now;
@@ -112,7 +110,7 @@ static inline void input_value(const struct rule_programs *p, const struct plan_
 	if (e->kind == EXPR_FIELD)
 		now->source->get(now->source, &e->ref, now->arena, ret_value);
 	else
-		expr_value(e, &(struct eval){.source = now->source, .arena = now->arena}, ret_value);
+		expr_input_value(now, e, ret_value);
 }
 
 /* What the programs cannot compare (too long, or not one text after all) is decided as a whole by the reference. */
@@ -131,33 +129,22 @@ static bool text_is_compared(const struct plan_input *input, const struct value 
 	       !(input->paths && str_has_double(value->str, '/'));
 }
 
-static void text_find(struct rule_programs *p, uint32_t text, struct text_asked *ret_asked)
+/* Its length; -1: what compares it is decided. */
+static int64_t text_put(struct rule_programs *p, uint32_t text)
 {
 	const struct plan_input *input = &p->plan.texts[text];
 	struct value value;
 	input_value(p, input, &value);
-	*ret_asked = (struct text_asked){.event = p->event, .length = -1};
 	if (value.kind == VALUE_NULL) /* no test of it holds */
-		return;
+		return -1;
 	if (!text_is_compared(input, &value)) {
 		text_decide(p, text);
-		return;
-	}
-	ret_asked->data = value.str.data;
-	ret_asked->length = (int64_t)value.str.length;
-}
-
-static int64_t text_put(struct rule_programs *p, uint32_t text)
-{
-	struct text_asked *asked = &p->texts[text];
-	if (asked->event != p->event)
-		text_find(p, text, asked);
-	if (asked->length < 0)
 		return -1;
-	memcpy(p->memory + p->layout.text, asked->data, (size_t)asked->length);
+	}
+	memcpy(p->memory + p->layout.text, value.str.data, value.str.length);
 	*memory_words(p, p->layout.text_there) = text + 1;
-	*memory_words(p, p->layout.text_length) = (uint64_t)asked->length;
-	return asked->length;
+	*memory_words(p, p->layout.text_length) = value.str.length;
+	return (int64_t)value.str.length;
 }
 
 static uint64_t helper_text(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct picket_run *run)
@@ -405,7 +392,6 @@ static void formula_settle(struct rule_programs *p, const struct formula *f, con
 void rule_programs_settle(struct rule_programs *p, const struct field_source *source, struct arena *arena)
 {
 	p->now = (struct judged){.source = source, .arena = arena};
-	p->event++;
 	const struct process_class *class = class_of(p, source);
 	if (!class)
 		return;
@@ -506,8 +492,7 @@ static int make_memory(struct rule_programs *p)
 	p->facts = calloc(fact_words(p) + 1, sizeof(*p->facts));
 	p->deferred = calloc(BIT_WORDS(p->plan.known_bits) + 1, sizeof(*p->deferred));
 	p->known = calloc(BIT_WORDS(p->plan.known_bits) + 1, sizeof(*p->known));
-	p->texts = calloc(p->plan.text_count + 1, sizeof(*p->texts));
-	if (!p->maps || !p->specs || !p->scans || !p->scan_maps || !p->facts || !p->deferred || !p->known || !p->texts)
+	if (!p->maps || !p->specs || !p->scans || !p->scan_maps || !p->facts || !p->deferred || !p->known)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->plan.atom_count; i++)
 		if (p->plan.atoms[i].deferred)
@@ -647,7 +632,6 @@ size_t rule_programs_match(struct rule_programs *p, enum event_type type, const 
 	if (t->rules.count == 0)
 		return 0;
 	p->now = (struct judged){.source = source, .arena = arena};
-	p->event++;
 	const struct picket_program *program = program_of(p, type);
 	struct process_class *class = program ? class_of(p, source) : NULL;
 	const uint64_t *live = class ? class_live(p, class, type) : NULL;
@@ -764,7 +748,6 @@ void rule_programs_free(struct rule_programs *p)
 	free(p->facts);
 	free(p->deferred);
 	free(p->known);
-	free(p->texts);
 	plan_done(&p->plan);
 	diag_list_done(&p->problems);
 	free(p);
