@@ -200,7 +200,12 @@ static struct str name_part(struct plan *p, const struct cond_test *of, size_t l
 	*ret_op = expr_is_field(of->left, FIELD_FD_DIRECTORY) ? OP_STARTSWITH : OP_ENDSWITH;
 	if (*ret_op == OP_STARTSWITH || of->op == OP_ENDSWITH)
 		return text;
-	return arena_printf(&p->arena, "/" STR_FMT, STR_ARG(text));
+	char *end = arena_alloc(&p->arena, text.length + 1);
+	if (!end)
+		return (struct str){0};
+	end[0] = '/';
+	memcpy(end + 1, text.data, text.length);
+	return str_make(end, text.length + 1);
 }
 
 static struct cond_test *name_test_new(struct plan *p, const struct cond_test *of, enum cond_op op, struct str text)
