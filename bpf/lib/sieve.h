@@ -190,19 +190,24 @@ static __always_inline bool sieve_is_reached(struct scratch *s, const struct eve
 #define OPEN_PATH 010000000
 #define OPEN_TMPFILE 020000000
 
-static __always_inline void sieve_fill_opened(struct scratch *s, const struct event_path *asked, __u64 look)
+/* Of the file that was opened, what costs nothing to see: are its names certain? A link may just have been made to a file
+ * that rules name, which the loader has not told of yet. */
+static __always_inline bool sieve_file_is_certain(struct scratch *s)
 {
 	struct event_slot slot = record_header(s)->fd;
 	const struct fd_info *info = (void *)&s->record[slot.offset & RECORD_MASK];
-	bool directory = info->kind == FD_DIRECTORY, reached;
 
-	if (record_header(s)->flags & EVENT_F_CHROOT || !slot.offset || (info->kind != FD_FILE && !directory) ||
-	    info->flags & (FD_F_CREATED | FD_F_BIND | FD_F_DELETED) || sieve_file_is_watched(info->dev, info->ino))
-		return;
-	/* A link may just have been made to a file that rules name, which the loader has not told of yet. */
-	if (!directory && info->nlink != 1)
-		return;
-	reached = sieve_is_reached(s, asked, info->path);
+	return !(record_header(s)->flags & EVENT_F_CHROOT) && slot.offset &&
+	       (info->kind == FD_DIRECTORY || (info->kind == FD_FILE && info->nlink == 1)) &&
+	       !(info->flags & (FD_F_CREATED | FD_F_BIND | FD_F_DELETED)) &&
+	       !sieve_file_is_watched(info->dev, info->ino);
+}
+
+static __always_inline void sieve_fill_opened(struct scratch *s, const struct event_path *asked, __u64 look)
+{
+	const struct fd_info *info = (void *)&s->record[record_header(s)->fd.offset & RECORD_MASK];
+	bool directory = info->kind == FD_DIRECTORY, reached = sieve_is_reached(s, asked, info->path);
+
 	/* What was asked for is another name; one that would have to be resolved first is left to user space. */
 	if (!reached && (look & TEXT_DOUBTFUL || s->record[asked->text.offset & RECORD_MASK] != '/'))
 		return;
@@ -231,6 +236,8 @@ __noinline __u64 sieve_fill(struct scratch *s, __u32 path, __u64 flags)
 	if (sieve_keeps_writes && access)
 		return SIEVE_UNDECIDED;
 	if (h->flags & (EVENT_F_TRUNCATED | EVENT_F_MISSING) || flags & OPEN_TMPFILE || !asked->text.length)
+		return SIEVE_UNDECIDED;
+	if (h->result >= 0 && !sieve_file_is_certain(s))
 		return SIEVE_UNDECIDED;
 	look = sieve_text_look(s, asked->text.offset, asked->text.length);
 	if (!(look & TEXT_PLAIN) || look & (TEXT_SLASHES | TEXT_PROC))
