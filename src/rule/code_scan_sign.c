@@ -14,8 +14,8 @@
 /* What paths and command lines are full of: bytes, the most frequent first, and two in a row. */
 static const char frequent[] = "/elsraointucpm.bdhgyfvkx-_012wSTARz";
 static const char frequent_pairs[] =
-        "/usr/share/lib/x86_64-linux-gnu/libc.so.6 /proc/self/stat /sys/fs/cgroup/ /etc/ld.so.cache "
-        "/dev/null /var/log/ /run/ /tmp/ /home/ /usr/local/bin/python3.11/dist-packages/__init__.py";
+        "/usr/share/lib/x86_64-linux-gnu/libc.so.6 /proc/self/stat /sys/fs/cgroup/ /etc/ld.so.cache /dev/null /var/log/ /run/ "
+        "/tmp/ /home/ /usr/local/bin/python3.11/dist-packages/__init__.py /node_modules/.bin/third_party/";
 
 static unsigned rarity(char c)
 {
