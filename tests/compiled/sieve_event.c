@@ -203,7 +203,7 @@ static void get(const struct field_source *source, const struct field_ref *ref, 
 
 static int64_t result_any(struct rng *r, enum sieve_state state)
 {
-	static const int64_t good[] = {0, 1, 2, 3, 7, 22, 443, INT32_MAX}, failed[] = {-1, -2, -13, -ERROR_MAX};
+	static const int64_t good[] = {0, 0, 0, 1, 2, 3, 7, 22, 443, INT32_MAX}, failed[] = {-1, -2, -13, -ERROR_MAX};
 	if (state == SIEVE_DONE && rng_below(r, 8) == 0)
 		return (int64_t)(rng_next(r) >> 1); /* an address, a place in a file */
 	if (state == SIEVE_OPENED || state == SIEVE_DONE)
