@@ -333,20 +333,16 @@ void loader_free(struct loader *l)
 	free(l);
 }
 
+static bool is_open(uint32_t type)
+{
+	return type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
+}
+
 /* Of opens the sieve looks at names, which their sensor finds; which mappings are events at all is for theirs to say. */
 static uint8_t how_sieved(uint32_t type)
 {
-	switch (type) {
-	case EVENT_open:
-	case EVENT_openat:
-	case EVENT_openat2:
-	case EVENT_mmap:
-	case EVENT_mprotect:
-	case EVENT_pkey_mprotect:
-		return WANTED_SIEVED;
-	default:
-		return WANTED_SIEVED_FIRST;
-	}
+	bool maps = type == EVENT_mmap || type == EVENT_mprotect || type == EVENT_pkey_mprotect;
+	return is_open(type) || maps ? WANTED_SIEVED : WANTED_SIEVED_FIRST;
 }
 
 static uint8_t how_wanted(const struct loader *l, uint32_t type)
@@ -354,8 +350,7 @@ static uint8_t how_wanted(const struct loader *l, uint32_t type)
 	if (event_type_info(type)->state || l->wanted[type / 64] >> (type % 64) & 1)
 		return l->sieved[type] && !l->paused && !(l->kept[type / 64] >> (type % 64) & 1) ? how_sieved(type)
 		                                                                                 : WANTED_ALL;
-	bool opens = type == EVENT_open || type == EVENT_openat || type == EVENT_openat2;
-	return opens && l->bpf->bss->sieve_keeps_writes && l->sieve_place.attach_btf_id ? WANTED_WRITES : 0;
+	return is_open(type) && l->bpf->bss->sieve_keeps_writes && l->sieve_place.attach_btf_id ? WANTED_WRITES : 0;
 }
 
 static void set_wanted(struct loader *l, uint32_t type)
