@@ -14,12 +14,13 @@ ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 
 warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef
 cflags := -std=gnu11 -D_GNU_SOURCE -DPICKET_VERSION='"$(VERSION)"' -g $(warnings) -Isrc -Iinclude -I. -Ibuild/gen -MMD -MP
-# picket itself is optimised as a whole when it is linked; tests take the same objects as they are.
-flags_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -flto=auto -ffat-lto-objects
+# picket itself is optimised as a whole when it is linked; tests take the same objects as they are, which only gcc can make.
+whole := $(if $(findstring clang,$(shell $(CC) --version)),,yes)
+flags_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE $(if $(whole),-flto=auto -ffat-lto-objects)
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 flags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 link_release := -pie -Wl,-z,relro,-z,now -fno-lto
-link_whole := -pie -Wl,-z,relro,-z,now -flto=auto -O2 -Wno-maybe-uninitialized
+link_whole := $(link_release) $(if $(whole),-flto=auto -O2 -Wno-maybe-uninitialized)
 link_asan := -fsanitize=address,undefined
 cc_release := $(CC)
 cc_asan := $(CC)
